@@ -1,0 +1,201 @@
+"""Chooses the table rows and sentences that matter for a question, and says what was left out; pure, no I/O."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from common.numbers import Scale, mentioned_scales
+from common.tables import CELL_SEPARATOR, Table
+
+_WORD = re.compile(r"[a-z]+|\d+(?:[.,]\d+)*")
+_SENTENCE_END = re.compile(r"(?<=[.!?])[\"”’)]*\s+(?=[A-Z(“\"•$€£0-9])")  # noqa: RUF001
+_ABBREVIATION = re.compile(r"(?:\b(?:Inc|Corp|Ltd|Co|No|Nos|vs|approx|St|Mr|Ms|Dr|Jr|Sr|etc|e\.g|i\.e)|\b[A-Z])\.[\"”’)]*$")  # noqa: RUF001
+_SCALE_CAPTION = re.compile(
+    r"\bin\s+(?:[\w$€£.]+\s+){0,2}?(?:thousands|millions|billions|[$€£]?\s?['’‘]?000['’]?s?\b)"  # noqa: RUF001
+    r"|\([^()]{0,40}(?:thousands|millions|billions|['’‘]000s?)[^()]{0,60}\)"  # noqa: RUF001
+    r"|[\w$€£]+\s['’‘]000s?\b",  # noqa: RUF001
+    re.I,
+)
+_STOP_WORDS = frozenset(
+    "a an and are as at be by did do does for from had has have how in is it its of on or that the their this to was were"
+    " what when where which who whom why will with much many company s".split()
+)
+# Questions about a table as a whole need its rows even where no label is named.
+_WHOLE_TABLE = re.compile(
+    r"\b(?:how many|which|components?|items?|categor\w+|types?|highest|lowest|largest|smallest|most|least|total|list|shown|included)\b",
+    re.I,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A page's content in reading order of kinds: its tables, then its paragraphs."""
+
+    tables: tuple[Table, ...]
+    paragraphs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How much evidence to keep, in characters of compact text."""
+
+    table_chars: int
+    text_chars: int
+
+
+# Chosen on the training questions: see docs/training.md for the tokens and the recall of each level.
+WHOLE = Budget(table_chars=1_000_000, text_chars=1_000_000)
+BALANCED = Budget(table_chars=2400, text_chars=1800)
+TIGHT = Budget(table_chars=1400, text_chars=900)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What goes into the prompt, with counts of what was kept and dropped."""
+
+    text: str
+    rows_kept: int
+    rows_dropped: int
+    sentences_kept: int
+    sentences_dropped: int
+
+
+def parse_context(context: str) -> Document:
+    """Read a context given as text: runs of lines with ` | ` are tables, every other line is a paragraph."""
+    tables: list[Table] = []
+    paragraphs: list[str] = []
+    grid: list[list[str]] = []
+    for line in [*context.splitlines(), ""]:
+        if "|" in line:
+            grid.append([cell.strip() for cell in line.strip().removeprefix("| ").removesuffix(" |").split("|")])
+            continue
+        if len(grid) > 1:
+            tables.append(Table.from_cells([row for row in grid if not _is_rule(row)]))
+        elif grid:
+            paragraphs.append(CELL_SEPARATOR.join(grid[0]))
+        grid = []
+        if line.strip():
+            paragraphs.append(" ".join(line.split()))
+    return Document(tuple(tables), tuple(paragraphs))
+
+
+def select_evidence(question: str, document: Document, budget: Budget = BALANCED) -> Evidence:
+    """Return the compact evidence for a question: table rows first, then sentences, both in their own order.
+
+    Rows and sentences are ranked by the question's words, rare words counting more (inverse document frequency); the
+    same input always gives the same text.
+    """
+    sentences = [sentence for paragraph in document.paragraphs for sentence in split_sentences(paragraph)]
+    rank = _Ranking(question, [*sentences, *(table.line(row) for table in document.tables for row in table.rows)])
+    kept_sentences = _within(sentences, [rank.score(sentence) for sentence in sentences], budget.text_chars)
+    table_texts: list[str] = []
+    rows_kept = rows_total = 0
+    for table in document.tables:
+        kept_rows = _rows(table, rank, question, budget.table_chars // max(1, len(document.tables)))
+        rows_kept += len(kept_rows)
+        rows_total += len(table.rows)
+        table_texts.append(table.text(kept_rows))
+    text = "\n".join(
+        part for part in (scale_line(document), *table_texts, *(sentences[number] for number in sorted(kept_sentences))) if part
+    )
+    return Evidence(
+        text, rows_kept, rows_total - rows_kept, len(kept_sentences), len(sentences) - len(kept_sentences)
+    )
+
+
+def scale_line(document: Document) -> str:
+    """Return `Amounts in thousand` where the tables' headers, or else the text, name one scale for their amounts."""
+    headers = " ".join(f"{table.title} {' '.join(table.columns)}" for table in document.tables)
+    labels = " ".join(row.label for table in document.tables for row in table.rows[:1])
+    scales = mentioned_scales(headers) or mentioned_scales(labels)
+    if len(scales) != 1:
+        captions = [found[0] for paragraph in document.paragraphs for found in _SCALE_CAPTION.finditer(paragraph)]
+        money_first = sorted(captions, key=lambda caption: "share" in caption.lower().split(",")[0])
+        scales = mentioned_scales(money_first[0]) if money_first else scales
+    named = sorted(scale for scale in scales if scale is not Scale.PERCENT)
+    return f"Amounts in {named[0]}" if len(named) == 1 else ""
+
+
+def split_sentences(paragraph: str) -> list[str]:
+    """Return a paragraph's sentences; abbreviations and single initials do not end one."""
+    sentences: list[str] = []
+    for piece in _SENTENCE_END.split(" ".join(paragraph.split())):
+        if sentences and _ABBREVIATION.search(sentences[-1]):
+            sentences[-1] = f"{sentences[-1]} {piece}"
+        elif piece:
+            sentences.append(piece)
+    return sentences
+
+
+def content_words(text: str) -> list[str]:
+    """Return the lower-case words that carry meaning, with plural and verb endings cut."""
+    return [_stem(word) for word in _WORD.findall(text.lower()) if word not in _STOP_WORDS]
+
+
+class _Ranking:
+    def __init__(self, question: str, units: Sequence[str]) -> None:
+        self._wanted = set(content_words(question))
+        seen = Counter(word for unit in units for word in set(content_words(unit)))
+        self._weight = {word: math.log(1 + len(units) / (1 + seen[word])) for word in self._wanted}
+        pairs = content_words(question)
+        self._pairs = set(zip(pairs, pairs[1:], strict=False))
+
+    def score(self, unit: str) -> float:
+        words = content_words(unit)
+        found = self._wanted.intersection(words)
+        bigrams = self._pairs.intersection(zip(words, words[1:], strict=False))
+        return sum(self._weight[word] for word in sorted(found)) + 1.5 * len(bigrams)
+
+
+def _rows(table: Table, rank: _Ranking, question: str, budget_chars: int) -> frozenset[int]:
+    lines = [table.line(row) for row in table.rows]
+    if sum(map(len, lines)) <= budget_chars:
+        return frozenset(range(len(lines)))
+    scores = [rank.score(row.label) for row in table.rows]
+    if _WHOLE_TABLE.search(question) and max(scores, default=0) == 0:
+        scores = [float(len(lines) - number) for number in range(len(lines))]
+    kept = _within(lines, scores, budget_chars)
+    return kept | _sections_of(table, kept)
+
+
+def _sections_of(table: Table, kept: frozenset[int]) -> frozenset[int]:
+    """Return the headings under which the kept rows stand."""
+    headings: set[int] = set()
+    heading: int | None = None
+    for number, row in enumerate(table.rows):
+        if row.is_section:
+            heading = number
+        elif number in kept and heading is not None:
+            headings.add(heading)
+    return frozenset(headings)
+
+
+def _within(units: Sequence[str], scores: Sequence[float], budget_chars: int) -> frozenset[int]:
+    """Return the best units that fit; a unit next to a very good one is tried before a distant weak one."""
+    if sum(map(len, units)) <= budget_chars:
+        return frozenset(range(len(units)))
+    near = [
+        score + 0.3 * max((scores[other] for other in (number - 1, number + 1) if 0 <= other < len(scores)), default=0.0)
+        for number, score in enumerate(scores)
+    ]
+    kept: set[int] = set()
+    used = 0
+    for number in sorted(range(len(units)), key=lambda index: (-near[index], index)):
+        if used + len(units[number]) > budget_chars and kept:
+            continue
+        kept.add(number)
+        used += len(units[number])
+    return frozenset(kept)
+
+
+def _stem(word: str) -> str:
+    for ending in ("ations", "ation", "ings", "ing", "ies", "ed", "es", "s"):
+        if word.endswith(ending) and len(word) - len(ending) >= 4:
+            return word[: -len(ending)]
+    return word
+
+
+def _is_rule(row: Sequence[str]) -> bool:
+    return all(cell and set(cell) <= set("-:=") for cell in row)
