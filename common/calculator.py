@@ -7,7 +7,7 @@
     atom       := NUMBER ["%"] | "(" expression ")" | NAME "(" expression ("," expression)* ")"
 
 Numbers carry no thousands commas; `5%` is 1/20. Functions: avg, sum, min, max, abs, pct(new, old) = 100·(new-old)/old,
-share(part, whole) = 100·part/whole. Arithmetic is exact (fractions), so a result never depends on the order of operations.
+share(part, whole) = 100·part/whole. Arithmetic is exact (fractions): a result never depends on the order of operations.
 """
 
 import re

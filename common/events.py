@@ -1,7 +1,6 @@
 """A job's append-only event log on a Redis stream, readable again from any event on."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -52,6 +51,6 @@ def event_from_entry(entry_id: str, fields: dict[str, str]) -> JobEvent:
     return JobEvent(entry_id, EventType(fields["type"]), int(fields["at_ms"]), json.loads(fields["data"]))
 
 
-def events_from_entries(entries: Sequence[tuple[str, dict[str, str]]]) -> list[JobEvent]:
-    """Build events from the reply of XRANGE."""
+def events_from_entries(entries: Any) -> list[JobEvent]:
+    """Build events from the reply of XRANGE, a list of (id, fields)."""
     return [event_from_entry(entry_id, fields) for entry_id, fields in entries]

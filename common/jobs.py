@@ -155,7 +155,7 @@ class QueuePlace(Value):
 
 def new_job_id() -> str:
     """Return an id that sorts by creation time, so equal queue scores stay first come, first served."""
-    return f"job_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(8)}"
+    return f"job_{time.time_ns():016x}{secrets.token_hex(6)}"
 
 
 def can_move(before: JobStatus, after: JobStatus) -> bool:

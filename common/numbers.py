@@ -7,7 +7,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 CURRENCY_SIGNS = "$£€¥"
-DASHES = "-–—−"  # noqa: RUF001
+DASHES = "-–—−"
 _MAX_FIGURE_CHARS = 64
 _FIGURE = re.compile(
     rf"""^(?P<open>\()?\s*
@@ -57,7 +57,10 @@ _SCALE_WORDS = {
 _SCALE_MENTIONS = (
     (
         Scale.THOUSAND,
-        re.compile(rf"\bthousands?\b|['’‘]\s?000s?\b|\b000s\b|[{CURRENCY_SIGNS}]\s?000\b|\b000['’]?s\b|\b000\s?omitted|\(1,000\)", re.I),
+        re.compile(
+            rf"\bthousands?\b|['’‘]\s?000s?\b|\b000s\b|[{CURRENCY_SIGNS}]\s?000\b|\b000['’]?s\b|\b000\s?omitted|\(1,000\)",
+            re.I,
+        ),
     ),
     (
         Scale.MILLION,

@@ -48,11 +48,17 @@ class Outcome(StrEnum):
 
 
 class Submission(Value):
-    """Answer to `submit`: `job_id` when accepted or repeated, `backlog_tokens` when the lane is full."""
+    """Answer to `submit`: `job_id` when accepted or repeated, `backlog_tokens` of the lane when accepted or full.
+
+    A first acceptance also tells the job's time stamp and place, so that nobody has to ask again for them.
+    """
 
     outcome: Outcome
     job_id: str | None = None
     backlog_tokens: int | None = None
+    created_at_ms: int | None = None
+    rank: int | None = None
+    jobs_in_lane: int | None = None
 
 
 class LeaseState(StrEnum):
@@ -192,15 +198,18 @@ def progress(deltas: Sequence[tuple[str, int, dict[str, Any]]]) -> Operation[tup
     return Operation("progress", tuple(args), _read_lease_states)
 
 
-def succeed(job_id: str, fencing_token: int, result: GenerateResult) -> Operation[bool]:
-    """Write a job's result; False if the lease passed on."""
-    args = (job_id, fencing_token, JobStatus.SUCCEEDED, result.model_dump_json(), "")
+def succeed(
+    job_id: str, fencing_token: int, result: GenerateResult, last_text: dict[str, Any] | None = None
+) -> Operation[bool]:
+    """Write a job's result, after the token event of text not yet in its log; False if the lease passed on."""
+    tail = json.dumps(last_text) if last_text else ""
+    args = (job_id, fencing_token, JobStatus.SUCCEEDED, result.model_dump_json(), "", tail)
     return Operation("finish", args, bool)
 
 
 def end(job_id: str, fencing_token: int, status: JobStatus, error: JobError | None = None) -> Operation[bool]:
     """End a running job as failed, cancelled or expired; False if the lease passed on."""
-    args = (job_id, fencing_token, status, "", error.model_dump_json() if error else "")
+    args = (job_id, fencing_token, status, "", error.model_dump_json() if error else "", "")
     return Operation("finish", args, bool)
 
 
@@ -264,6 +273,16 @@ def total_rate(workers: Sequence[WorkerInfo]) -> float | None:
     return sum(rates) if rates else None
 
 
+def queue_place(
+    rank: int, jobs_in_lane: int, backlog_tokens: int, cost_tokens: int, tokens_per_second: float | None
+) -> QueuePlace:
+    """Return the place of a job of `cost_tokens` with `rank` jobs before it; the backlog includes the job."""
+    # Jobs of one lane are alike in size, so the share of jobs ahead stands for the share of tokens ahead.
+    tokens_ahead = int(backlog_tokens * rank / max(1, jobs_in_lane))
+    eta_s = (tokens_ahead + cost_tokens) / tokens_per_second if tokens_per_second else None
+    return QueuePlace(position=rank + 1, jobs_in_lane=jobs_in_lane, tokens_ahead=tokens_ahead, eta_s=eta_s)
+
+
 def _flat(leases: Sequence[tuple[str, int]]) -> list[str | int]:
     return [part for lease in leases for part in lease]
 
@@ -297,12 +316,7 @@ def _read_description(reply: Any) -> DescribedJob | None:
         return DescribedJob(job, None)
     _, rank, jobs_in_lane, backlog_tokens, workers = reply
     rate = total_rate([WorkerInfo.model_validate_json(info) for info in workers])
-    # Jobs of one lane are alike in size, so the share of jobs ahead stands for the share of tokens ahead.
-    tokens_ahead = int(backlog_tokens * rank / max(1, jobs_in_lane))
-    eta_s = (tokens_ahead + job.cost_tokens) / rate if rate else None
-    return DescribedJob(
-        job, QueuePlace(position=rank + 1, jobs_in_lane=jobs_in_lane, tokens_ahead=tokens_ahead, eta_s=eta_s)
-    )
+    return DescribedJob(job, queue_place(rank, jobs_in_lane, backlog_tokens, job.cost_tokens, rate))
 
 
 def _read_overview(reply: str) -> Overview:

@@ -1,5 +1,7 @@
 """The only place where prompts are written, so that training and serving can never disagree."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -7,6 +9,13 @@ ANALYST_SYSTEM = (
     "You are FinanceLLM, an assistant that answers questions about company disclosures and annual reports. "
     "Use only the given context, copy figures exactly, and say so when the context does not hold the answer."
 )
+# The tuned model was trained with exactly these words; the answer's grammar is in common/answers.py.
+FIGURES_SYSTEM = (
+    'Answer from the report in one line: "=program | scale", "span ## span | scale", "#item ## item | none" to count, '
+    'or "not in the context".'
+)
+SENTIMENT_SYSTEM = "Give the sentiment of the financial news for its company: positive, negative or neutral."
+_LINK = re.compile(r"https?://\S+")
 
 
 class Role(StrEnum):
@@ -32,3 +41,23 @@ def question_messages(question: str, context: str | None, system: str | None) ->
         Message(Role.SYSTEM, ANALYST_SYSTEM if system is None else system),
         Message(Role.USER, user),
     )
+
+
+def figures_messages(question: str, evidence: str) -> tuple[Message, ...]:
+    """Return the messages of a question answered by one checked line (see common/answers.py) over selected evidence."""
+    return question_messages(question, evidence, FIGURES_SYSTEM)
+
+
+def conversation_messages(earlier: Sequence[tuple[str, str]], question: str, evidence: str) -> tuple[Message, ...]:
+    """Return the messages of a follow-up question after (question, answer line) pairs; evidence comes first."""
+    questions = [*(asked for asked, _ in earlier), question]
+    system, first = figures_messages(questions[0], evidence)
+    messages = [system, first]
+    for (_, line), following in zip(earlier, questions[1:], strict=True):
+        messages += [Message(Role.ASSISTANT, line), Message(Role.USER, f"Question: {following}")]
+    return tuple(messages)
+
+
+def sentiment_messages(text: str) -> tuple[Message, ...]:
+    """Return the messages that ask for one label of a piece of financial news; its links are left out."""
+    return Message(Role.SYSTEM, SENTIMENT_SYSTEM), Message(Role.USER, " ".join(_LINK.sub("", text).split()))

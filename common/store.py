@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import redis
 import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialWithJitterBackoff
 
 from common.errors import UnavailableError
 from common.keys import Keys
@@ -14,6 +16,8 @@ from common.operations import Operation
 from common.settings import Settings
 
 T = TypeVar("T")
+
+GATEWAY_CONNECTIONS = 64
 
 
 def script_sources() -> dict[str, str]:
@@ -55,8 +59,15 @@ class AsyncJobStore:
     @classmethod
     def connect(cls, settings: Settings) -> "AsyncJobStore":
         """Build a store from settings; the connection opens on first use."""
-        client = redis.asyncio.Redis.from_url(settings.redis_url, **_options(settings))
-        return cls(client, Keys(settings.key_prefix))
+        # A burst waits for a free connection instead of opening one each; short retries, because a client waits.
+        pool = redis.asyncio.BlockingConnectionPool.from_url(
+            settings.redis_url,
+            max_connections=GATEWAY_CONNECTIONS,
+            timeout=settings.redis_timeout_s,
+            retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), retries=3),
+            **_options(settings),
+        )
+        return cls(redis.asyncio.Redis.from_pool(pool), Keys(settings.key_prefix))
 
     async def run(self, operation: Operation[T]) -> T:
         """Run one operation in one round trip; raises UnavailableError if Redis does not answer."""

@@ -28,7 +28,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table with its headers resolved: `columns` has one label per value column; `title` is what is said of them all."""
+    """A table with its headers resolved: one label per value column in `columns`, what holds for all in `title`."""
 
     title: str
     columns: tuple[str, ...]
@@ -37,11 +37,19 @@ class Table:
     @classmethod
     def from_cells(cls, cells: Sequence[Sequence[str]]) -> "Table":
         """Read a grid of printed cells; the first column holds the row labels, spanning headers fill to the right."""
-        width = max((len(row) for row in cells), default=0)
+        width = max((1, *(len(row) for row in cells)))
         grid = [tuple(_clean(cell) for cell in row) + ("",) * (width - len(row)) for row in cells]
         headers = _header_count(grid)
         title, columns = _column_labels(grid[:headers], width)
         return cls(title, columns, tuple(Row(row[0], row[1:]) for row in grid[headers:] if any(row)))
+
+    @classmethod
+    def with_header(cls, cells: Sequence[Sequence[str]]) -> "Table":
+        """Read a grid whose first row alone is the header; every other line is kept as a row, empty or not."""
+        width = max((1, *(len(row) for row in cells)))
+        grid = [tuple(_clean(cell) for cell in row) + ("",) * (width - len(row)) for row in cells]
+        title, columns = _column_labels(grid[:1], width)
+        return cls(title, columns, tuple(Row(row[0], row[1:]) for row in grid[1:]))
 
     def text(self, keep: frozenset[int] | None = None) -> str:
         """Return compact lines `label: column=figure; ...`, with only the rows numbered in `keep` where it is given.
@@ -89,7 +97,11 @@ def _header_count(grid: Sequence[tuple[str, ...]]) -> int:
             return count
         named = named or any(row[1:])
         count += 1
-    return count if count < len(grid) and any(is_value(cell) for row in grid[count:] for cell in row[1:]) else min(1, len(grid))
+    return (
+        count
+        if count < len(grid) and any(is_value(cell) for row in grid[count:] for cell in row[1:])
+        else min(1, len(grid))
+    )
 
 
 def _column_labels(headers: Sequence[tuple[str, ...]], width: int) -> tuple[str, tuple[str, ...]]:

@@ -16,6 +16,7 @@ def configure_logging(level: str, process: str) -> None:
     """Send this process's logs, the standard library's included, to stderr as one JSON object a line."""
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -43,7 +44,7 @@ def configure_logging(level: str, process: str) -> None:
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """Return a logger whose lines carry `name` as `logger`."""
-    logger: structlog.stdlib.BoundLogger = structlog.get_logger(name, logger=name)
+    logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
     return logger
 
 

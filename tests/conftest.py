@@ -31,11 +31,11 @@ def redis_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisPro
 
 
 @pytest.fixture
-def redis_url(redis_process: RedisProcess) -> Iterator[str]:
+def redis_url(redis_process: RedisProcess) -> str:
     """The address of a real, empty Redis."""
     with redis.Redis.from_url(redis_process.url) as client:
         client.flushall()
-    yield redis_process.url
+    return redis_process.url
 
 
 @pytest.fixture

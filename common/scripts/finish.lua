@@ -1,5 +1,5 @@
--- Write a job's end. ARGV: id, fencing token, status, result JSON or '', error JSON or ''. Answers 1, or 0 if the lease
--- passed on. The result's queue_ms and total_ms are set here, by the clock that stamped the other ends.
+-- Write a job's end. ARGV: id, fencing token, status, result JSON or '', error JSON or '', last token event's data
+-- or ''. Answers 1, or 0 if the lease passed on. The result's queue_ms and total_ms are set here, by the clock that stamped the other ends.
 local id, token, status, result, error = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 if not holds_lease(id, token) then
   -- The same write again, after its reply was lost, is no conflict.
@@ -7,6 +7,9 @@ if not holds_lease(id, token) then
   return (state[1] == status and state[2] == token) and 1 or 0
 end
 
+if ARGV[6] ~= '' then
+  redis.call('XADD', root .. 'events:' .. id, '*', 'type', 'token', 'at_ms', now, 'data', ARGV[6])
+end
 local data = {}
 if result ~= '' then
   local stamps = redis.call('HMGET', job_key(id), 'claimed_at_ms', 'created_at_ms')

@@ -46,4 +46,6 @@ redis.call('ZADD', root .. 'jobs:' .. p.caller, 0, p.id)
 enqueue(p.id, p.lane, score, p.cost_tokens)
 redis.call('HINCRBY', root .. 'finished', 'accepted', 1)
 emit(p.id, 'queued', {lane = p.lane, prompt_tokens = p.prompt_tokens})
-return cjson.encode({outcome = 'accepted', job_id = p.id})
+return cjson.encode({outcome = 'accepted', job_id = p.id, created_at_ms = now,
+  rank = redis.call('ZRANK', waiting_key(p.lane), p.id), jobs_in_lane = redis.call('ZCARD', waiting_key(p.lane)),
+  backlog_tokens = backlog + p.cost_tokens})
