@@ -1,0 +1,74 @@
+"""Whether a job may be queued: its size, its webhook, and the room in the queue."""
+
+import asyncio
+from functools import partial
+
+import anyio.to_thread
+from anyio import CapacityLimiter
+
+from api.capacity import Capacity, Turns
+from api.prompt_tokens import PromptCounter
+from api.settings import ApiSettings
+from common.errors import PromptTooLongError, QueueFullError, UnavailableError, WebhookTargetError
+from common.jobs import GenerateRequest
+from common.operations import NewJob
+from common.webhook_targets import FIELD as WEBHOOK_FIELD
+from common.webhook_targets import Resolver, parse_target, resolve, resolve_allowed
+
+RESOLVER_THREADS = 8
+RESOLVE_TIMEOUT_S = 5.0
+PROMPT_FIELD = "context"
+
+
+class Admission:
+    """The checks before a job is queued and the answer when there is no room."""
+
+    def __init__(
+        self, settings: ApiSettings, counter: PromptCounter, capacity: Capacity, resolver: Resolver = resolve
+    ) -> None:
+        self._settings = settings
+        self._counter = counter
+        self._capacity = capacity
+        self._resolver = resolver
+        self._resolver_threads = CapacityLimiter(RESOLVER_THREADS)
+        self._turns = Turns()
+
+    async def prompt_tokens(self, request: GenerateRequest) -> int:
+        """Count a request's prompt; raises PromptTooLongError if it and its answer would not fit every live worker."""
+        prompt_tokens = await self._counter.count(request.messages)
+        workers = (await self._capacity.overview()).workers
+        limits = [worker.max_row_tokens for worker in workers if not worker.draining]
+        limit_tokens = min(self._settings.max_job_tokens, *limits) if limits else self._settings.max_job_tokens
+        if prompt_tokens + request.max_tokens > limit_tokens:
+            raise PromptTooLongError(prompt_tokens, request.max_tokens, limit_tokens, PROMPT_FIELD)
+        return prompt_tokens
+
+    async def check_webhook(self, url: str) -> None:
+        """Raise WebhookTargetError unless the address may be called; looks the name up off the event loop."""
+        policy = self._settings.webhook_policy
+        if policy.allow_private:
+            parse_target(url, policy)
+            return
+        look_up = partial(resolve_allowed, url, policy, self._resolver)
+        try:
+            async with asyncio.timeout(RESOLVE_TIMEOUT_S):
+                await anyio.to_thread.run_sync(look_up, limiter=self._resolver_threads, abandon_on_cancel=True)
+        except TimeoutError as error:
+            raise WebhookTargetError("The host cannot be resolved in time; try again.", WEBHOOK_FIELD) from error
+
+    async def queue_full(self, job: NewJob, backlog_tokens: int) -> QueueFullError:
+        """Return the refusal of a job that finds no room, with the time after which it will find some."""
+        limit = self._settings.max_backlog_tokens
+        wait_s = self._turns.retry_after_s(job.cost_tokens, backlog_tokens, limit, await self.tokens_per_second())
+        return QueueFullError(
+            f"{backlog_tokens} tokens are queued in lane {job.lane}; with the {job.cost_tokens} of this job the limit "
+            f"of {limit} would be passed. Try again in {wait_s} s.",
+            wait_s,
+        )
+
+    async def tokens_per_second(self) -> float | None:
+        """Return the measured rate of all live workers, None while there is none."""
+        try:
+            return (await self._capacity.overview()).tokens_per_second
+        except UnavailableError:
+            return None

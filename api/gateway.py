@@ -1,0 +1,111 @@
+"""The parts of one gateway process, put together."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from celery import Celery
+from prometheus_client import CollectorRegistry
+
+from api.admission import Admission
+from api.auth import Authenticator
+from api.capacity import Capacity
+from api.notifications import Notifications
+from api.permits import PermitSender, SendPermit
+from api.prompt_tokens import PromptCounter, TokenizerCounter, make_counter
+from api.service import JobService
+from api.settings import ApiSettings
+from api.streaming import EventStreams
+from common.errors import ModelFilesError
+from common.jobs import Lane
+from common.queue import make_celery, send_permit
+from common.store import AsyncJobStore
+from common.telemetry import GatewayMetrics, get_logger
+from common.webhook_targets import Resolver, resolve
+
+PERMITS_CLOSE_TIMEOUT_S = 3.0
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Everything routes use; `stop` must be called before the server waits for open requests to end."""
+
+    settings: ApiSettings
+    store: AsyncJobStore
+    authenticator: Authenticator
+    counter: PromptCounter
+    capacity: Capacity
+    permits: PermitSender
+    notifications: Notifications
+    service: JobService
+    streams: EventStreams
+    metrics: GatewayMetrics
+
+    @classmethod
+    def build(
+        cls,
+        settings: ApiSettings,
+        store: AsyncJobStore | None = None,
+        send: SendPermit | None = None,
+        resolver: Resolver = resolve,
+    ) -> "Gateway":
+        """Put the parts together; nothing connects before it is used."""
+        store = store or AsyncJobStore.connect(settings)
+        metrics = GatewayMetrics(CollectorRegistry())
+        counter = make_counter(settings)
+        capacity = Capacity(store)
+        permits = PermitSender(send or _celery_sender(make_celery(settings)))
+        notifications = Notifications(store, settings.max_listeners)
+        admission = Admission(settings, counter, capacity, resolver)
+        service = JobService(settings, store, admission, permits, notifications, metrics)
+        return cls(
+            settings=settings,
+            store=store,
+            authenticator=Authenticator(settings.key_hashes),
+            counter=counter,
+            capacity=capacity,
+            permits=permits,
+            notifications=notifications,
+            service=service,
+            streams=EventStreams(settings, store, service, notifications, metrics),
+            metrics=metrics,
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run what the gateway does beside answering requests."""
+        self.permits.start()
+        listening = asyncio.create_task(self.notifications.run(), name="notifications")
+        await self._warm_up()
+        try:
+            yield
+        finally:
+            self.stop()
+            listening.cancel()
+            with suppress(asyncio.CancelledError):
+                await listening
+            await asyncio.to_thread(self.permits.close, PERMITS_CLOSE_TIMEOUT_S)
+            await self.store.close()
+
+    def stop(self) -> None:
+        """Let event streams and long polls end now."""
+        self.notifications.stop()
+
+    async def _warm_up(self) -> None:
+        if not isinstance(self.counter, TokenizerCounter):
+            log.warning("token_counts_are_upper_bounds", reason="the fake engine runs without a prepared tokenizer")
+            return
+        try:
+            await self.counter.load()
+        except ModelFilesError as error:
+            log.warning("no_prepared_model", reason=error.message)
+
+
+def _celery_sender(app: Celery) -> SendPermit:
+    def send(lane: Lane, job_id: str) -> None:
+        send_permit(app, lane, job_id)
+
+    return send

@@ -1,0 +1,139 @@
+"""Around every request: its id, host and header checks, security headers, access log, metrics, and the last resort."""
+
+import random
+import re
+import time
+from collections.abc import MutableMapping
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
+
+from api.errors import METHODS, HeadersTooLargeError, WrongHostError, internal_error_response, response_for
+from common.telemetry import GatewayMetrics, get_logger
+
+REQUEST_ID = "X-Request-ID"
+MAX_HEADER_BYTES = 32_768
+MAX_HEADERS = 100
+UNMATCHED = "unmatched"
+# Asked for by machines every few seconds; not worth a line each.
+QUIET_ROUTES = frozenset({"/livez", "/readyz", "/metrics"})
+
+_REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
+DOCS_PATH = "/docs"
+# Swagger UI comes from its content delivery network and starts with an inline script.
+_DOCS_POLICY = (
+    "default-src 'self'; script-src 'unsafe-inline' https://cdn.jsdelivr.net; img-src 'self' data: "
+    "https://fastapi.tiangolo.com; style-src 'unsafe-inline' https://cdn.jsdelivr.net; frame-ancestors 'none'"
+)
+_SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+
+log = get_logger(__name__)
+
+
+class RequestFrame:
+    """The outermost middleware; nothing raised inside passes it."""
+
+    def __init__(self, app: ASGIApp, metrics: GatewayMetrics, allowed_hosts: frozenset[str] | None) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._allowed_hosts = allowed_hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(Headers(scope=scope).get(REQUEST_ID))
+        framed = _FramedSend(send, request_id, is_docs=scope["path"] == DOCS_PATH)
+        started_s = time.perf_counter()
+        with bound_contextvars(request_id=request_id):
+            try:
+                await self._answer(scope, receive, framed)
+            finally:
+                self._record(scope, framed.status, time.perf_counter() - started_s)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: "_FramedSend") -> None:
+        refusal = self._refusal(scope)
+        if refusal is not None:
+            await refusal(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:
+            if send.status is not None:
+                # Too late for an answer: the server sees the response unfinished and closes the connection.
+                log.warning("response_broken_off", reason=repr(error))
+                return
+            log.exception("request_crashed")
+            await internal_error_response(scope["path"])(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        fields = scope["headers"]
+        if len(fields) > MAX_HEADERS or sum(len(name) + len(value) for name, value in fields) > MAX_HEADER_BYTES:
+            limit = f"at most {MAX_HEADERS} headers of {MAX_HEADER_BYTES} bytes in all are read"
+            return response_for(scope["path"], HeadersTooLargeError(f"The headers are too large; {limit}."))
+        if self._allowed_hosts is not None and _host_name(Headers(scope=scope)) not in self._allowed_hosts:
+            advice = "Ask for it as localhost, or name its hosts in FINANCELLM_API_ALLOWED_HOSTS"
+            return response_for(scope["path"], WrongHostError(f"This host name is not served here. {advice}.", "Host"))
+        return None
+
+    def _record(self, scope: Scope, status: int | None, seconds: float) -> None:
+        route = _template(scope)
+        method = scope["method"] if scope["method"] in METHODS else "OTHER"
+        self._metrics.requests.labels(method, route, status or "none").inc()
+        self._metrics.request_seconds.labels(method, route).observe(seconds)
+        if route not in QUIET_ROUTES:
+            log.info("request", method=method, route=route, status=status, duration_ms=round(seconds * 1000, 2))
+
+
+class _FramedSend:
+    """Adds headers to the response and remembers its status."""
+
+    def __init__(self, send: Send, request_id: str, is_docs: bool) -> None:
+        self._send = send
+        self._request_id = request_id
+        self._is_docs = is_docs
+        self.status: int | None = None
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self._add_headers(message)
+        await self._send(message)
+
+    def _add_headers(self, message: MutableMapping[str, Any]) -> None:
+        headers = MutableHeaders(scope=message)
+        headers[REQUEST_ID] = self._request_id
+        if self._is_docs:
+            headers["Content-Security-Policy"] = _DOCS_POLICY
+        for name, value in _SECURITY_HEADERS.items():
+            headers.setdefault(name, value)
+
+
+def _request_id(given: str | None) -> str:
+    if given is not None and _REQUEST_ID.match(given):
+        return given
+    # Not a secret, so no system call for each.
+    return f"{random.getrandbits(64):016x}"
+
+
+def _template(scope: Scope) -> str:
+    """Return the route's path with its parameters by name, so that metrics stay few."""
+    if "endpoint" not in scope:
+        return UNMATCHED
+    return str(getattr(scope.get("route"), "path", scope["path"]))
+
+
+def _host_name(headers: Headers) -> str:
+    host = headers.get("host", "").lower()
+    return host if host.endswith("]") else re.sub(r":\d{1,5}$", "", host)

@@ -1,0 +1,103 @@
+"""One Redis subscription per process that wakes whoever waits for a job here."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import redis
+
+from common.errors import UnavailableError
+from common.store import AsyncJobStore
+from common.telemetry import get_logger
+
+RECONNECT_DELAY_S = 0.5
+READ_TIMEOUT_S = 5.0
+
+log = get_logger(__name__)
+
+
+class Listener:
+    """Somebody waiting for news of one job."""
+
+    def __init__(self) -> None:
+        self._news = asyncio.Event()
+
+    def wake(self) -> None:
+        """Tell that something may have changed."""
+        self._news.set()
+
+    async def wait(self, timeout_s: float) -> None:
+        """Return at the next news or after the timeout; read the job after this returns, never before."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._news.wait()
+        self._news.clear()
+
+
+class Notifications:
+    """Listeners by job id.
+
+    A notice may be lost while the subscription is down; every listener is woken when it is back, and all of them look
+    for themselves now and then.
+    """
+
+    def __init__(self, store: AsyncJobStore, most_listeners: int) -> None:
+        self._store = store
+        self._most_listeners = most_listeners
+        self._listeners: defaultdict[str, set[Listener]] = defaultdict(set)
+        self._count = 0
+        self.stopping = False
+
+    def check_room(self) -> None:
+        """Raise UnavailableError when too many listen already."""
+        if self._count >= self._most_listeners:
+            raise UnavailableError(f"{self._count} event streams and long polls are open, which is the limit.")
+
+    @contextmanager
+    def listen(self, job_id: str) -> Iterator[Listener]:
+        """Register for a job's notices; raises UnavailableError when too many listen already."""
+        self.check_room()
+        listener = Listener()
+        self._listeners[job_id].add(listener)
+        self._count += 1
+        try:
+            yield listener
+        finally:
+            self._count -= 1
+            self._listeners[job_id].discard(listener)
+            if not self._listeners[job_id]:
+                del self._listeners[job_id]
+
+    def stop(self) -> None:
+        """Wake everyone for the last time: the process is about to end."""
+        self.stopping = True
+        self._wake_all()
+
+    async def run(self) -> None:
+        """Pass notices on until stopped and cancelled."""
+        while not self.stopping:
+            try:
+                await self._follow()
+            except (redis.RedisError, OSError) as error:
+                log.warning("notifications_lost", reason=str(error))
+                await asyncio.sleep(RECONNECT_DELAY_S)
+
+    async def _follow(self) -> None:
+        async with self._store.client.pubsub(ignore_subscribe_messages=True) as subscription:
+            await subscription.subscribe(self._store.keys.notify_channel)
+            self._wake_all()
+            # A message that arrives just then may swallow the cancellation, so the flag counts as well.
+            while not self.stopping:
+                message = await subscription.get_message(timeout=READ_TIMEOUT_S)
+                if message is not None:
+                    self._wake(message["data"])
+
+    def _wake(self, job_id: str) -> None:
+        for listener in self._listeners.get(job_id, ()):
+            listener.wake()
+
+    def _wake_all(self) -> None:
+        for listeners in self._listeners.values():
+            for listener in listeners:
+                listener.wake()

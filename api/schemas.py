@@ -1,0 +1,155 @@
+"""What goes over the wire for jobs; unknown fields are refused, types are not converted."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from common.jobs import GenerateRequest, GenerateResult, JobError, JobStatus, Lane
+from common.prompts import question_messages
+from common.webhook_targets import MAX_URL_CHARACTERS
+
+LONGEST_DEADLINE_S = 30 * 86_400
+JOB_ID_PATTERN = r"^job_[0-9a-f]{28}$"
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# JSON has one kind of number: 5.0 is a whole one, "5" is none.
+WholeNumber = Annotated[int, BeforeValidator(_whole)]
+Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+
+
+class JobSubmission(BaseModel):
+    """A finance question and how to answer it.
+
+    Text is data: control tokens of the chat format inside it have no meaning to the model.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        allow_inf_nan=False,
+        json_schema_extra={
+            "examples": [
+                {
+                    "question": "By how much did revenue grow in 2023?",
+                    "context": "Revenue was $1,250 million in 2023 and $1,000 million in 2022.",
+                    "max_tokens": 64,
+                }
+            ]
+        },
+    )
+
+    question: str = Field(min_length=1, description="The question; not blank.", json_schema_extra={"pattern": r"\S"})
+    context: str | None = Field(None, description="Text that the answer is taken from, such as a page of a report.")
+    system: str | None = Field(None, description="Replaces the built-in instructions to the model.")
+    max_tokens: WholeNumber = Field(256, ge=1, le=1_000_000, description="Most tokens to generate.")
+    temperature: float = Field(0.0, ge=0, le=2, description="0 always takes the likeliest token.")
+    top_p: float = Field(1.0, gt=0, le=1, description="Sample from the likeliest tokens of this total probability.")
+    top_k: WholeNumber = Field(
+        0, ge=0, le=1_000_000, description="Sample from this many likeliest tokens; 0 means all."
+    )
+    seed: WholeNumber = Field(0, ge=0, le=2**31 - 1, description="Makes sampling repeatable.")
+    stop: list[Annotated[str, Field(min_length=1, max_length=256)]] = Field(
+        default=[], max_length=4, description="The answer ends before the first of these."
+    )
+    priority: WholeNumber = Field(0, ge=0, le=9, description="Higher starts sooner; low priority still gets its turn.")
+    # Strict mode would refuse the names of an enum's values.
+    lane: Annotated[Lane, Field(strict=False)] = Field(
+        Lane.INTERACTIVE, description="`interactive` is served before `bulk`."
+    )
+    deadline_s: float | None = Field(
+        None, gt=0, le=LONGEST_DEADLINE_S, description="The job expires if it has not ended after this many seconds."
+    )
+    webhook: str | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_URL_CHARACTERS,
+        json_schema_extra={"format": "uri"},
+        description="http or https address that is told when the job ends, as Standard Webhooks describes.",
+    )
+    metadata: dict[Annotated[str, Field(min_length=1, max_length=64)], Annotated[str, Field(max_length=512)]] = Field(
+        default={}, max_length=16, description="Your own labels, given back with the job."
+    )
+
+    @field_validator("question")
+    @classmethod
+    def _question_is_not_blank(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("the question is blank")
+        return value
+
+    def generate_request(self) -> GenerateRequest:
+        """Return what the model is asked."""
+        return GenerateRequest(
+            messages=question_messages(self.question, self.context, self.system),
+            max_tokens=self.max_tokens,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            top_k=self.top_k,
+            seed=self.seed,
+            stop=tuple(self.stop),
+        )
+
+
+class QueueView(BaseModel):
+    """Where a queued job stands."""
+
+    position: int = Field(description="1 is next in its lane.")
+    jobs_in_lane: int
+    eta_s: float | None = Field(description="Expected seconds to its end by measured rates, null until measured.")
+
+
+class WebhookView(BaseModel):
+    """How the notification of a job's end stands."""
+
+    url: str
+    status: Literal["waiting", "pending", "delivered", "failed"]
+    attempts: int
+    last_error: str | None
+
+
+class JobLinks(BaseModel):
+    """Where to go from here."""
+
+    self: str
+    events: str
+    cancel: str
+
+
+class JobView(BaseModel):
+    """A job as its caller sees it; fields that do not apply yet are null."""
+
+    id: str = Field(pattern=JOB_ID_PATTERN)
+    object: Literal["job"] = "job"
+    status: JobStatus
+    lane: Lane
+    priority: int
+    created_at: Timestamp
+    started_at: Timestamp | None = Field(description="When a worker last took the job.")
+    finished_at: Timestamp | None
+    deadline_at: Timestamp | None
+    attempt: int = Field(description="How many times a worker took the job.")
+    worker: str | None
+    prompt_tokens: int
+    max_tokens: int
+    cancel_requested: bool
+    queue: QueueView | None = Field(description="Only while the job is queued.")
+    result: GenerateResult | None = Field(description="Only when the job succeeded.")
+    error: JobError | None = Field(description="Only when the job failed.")
+    webhook: WebhookView | None
+    metadata: dict[str, str]
+    links: JobLinks
+
+
+class JobPage(BaseModel):
+    """Jobs, newest first; pass `last_id` as `after` to read on."""
+
+    object: Literal["list"] = "list"
+    data: list[JobView]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool

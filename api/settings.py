@@ -1,0 +1,122 @@
+"""Settings of the gateway, on top of those every process shares."""
+
+import ipaddress
+import re
+from typing import Literal
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from common.errors import ConfigurationError
+from common.settings import Settings
+from common.webhook_targets import TargetPolicy
+
+LOCAL_CALLER = "local"
+_KEY_ENTRY = re.compile(r"^([A-Za-z0-9._-]{1,64})=([0-9a-f]{64})$")
+
+
+class ApiSettings(Settings):
+    """What only the gateway needs."""
+
+    model_config = SettingsConfigDict(populate_by_name=True, hide_input_in_errors=True)
+
+    api_host: str = Field("127.0.0.1", description="Address to listen on; any but loopback needs API keys.")
+    api_port: int = Field(
+        8000,
+        ge=0,
+        le=65535,
+        validation_alias=AliasChoices("FINANCELLM_API_PORT", "PORT"),
+        description="Port to listen on; platforms set PORT.",
+    )
+    api_key_hashes: SecretStr = Field(
+        SecretStr(""),
+        description="Callers and the sha256 of their keys: caller=sha256hex,caller2=sha256hex. "
+        "A caller may appear twice while its key is changed.",
+    )
+    api_allowed_hosts: str = Field(
+        "",
+        description="Host header values to answer, comma separated; empty means loopback names while no keys are "
+        "configured (this keeps web pages from reaching the service through DNS) and any name otherwise.",
+    )
+    engine: Literal["auto", "native", "transformers", "fake"] = Field(
+        "auto", description="The workers' engine; `fake` lets the gateway run without a prepared model."
+    )
+
+    max_body_bytes: int = Field(1_048_576, ge=1_024, description="Largest JSON request body.")
+    max_json_depth: int = Field(16, ge=2, le=200, description="Deepest nesting of a JSON request body.")
+    body_timeout_s: float = Field(30.0, gt=0, description="Longest time a request body may take to arrive.")
+    max_wait_s: float = Field(60.0, gt=0, description="Longest wait of a long poll or a Prefer: wait.")
+    max_listeners: int = Field(2_000, ge=1, description="Event streams and long polls open at once in one process.")
+    event_stream_lifetime_s: float = Field(600.0, gt=0, description="A stream ends after this and asks to reconnect.")
+    heartbeat_s: float = Field(15.0, gt=0, description="Time between comments that keep an event stream open.")
+    notice_poll_s: float = Field(2.0, gt=0, description="How often listeners look for themselves, if a notice is lost.")
+    shutdown_timeout_s: int = Field(10, ge=1, description="Longest time for open requests to end at SIGTERM.")
+
+    allow_private_webhooks: bool = Field(False, description="Allow webhooks to private and loopback addresses.")
+    webhook_schemes: str = Field("https,http", description="URL schemes that webhooks may use, comma separated.")
+
+    @field_validator("api_key_hashes")
+    @classmethod
+    def _check_keys(cls, value: SecretStr) -> SecretStr:
+        for entry in _split(value.get_secret_value()):
+            if not _KEY_ENTRY.match(entry):
+                raise ValueError("each entry must read caller=sha256hex, the caller of letters, digits, dot, dash, _")
+        return value
+
+    @property
+    def key_hashes(self) -> tuple[tuple[str, bytes], ...]:
+        """Pairs of caller and sha256 digest of one of its keys."""
+        entries = (entry.partition("=") for entry in _split(self.api_key_hashes.get_secret_value()))
+        return tuple((caller, bytes.fromhex(digest)) for caller, _, digest in entries)
+
+    @property
+    def allowed_hosts(self) -> frozenset[str] | None:
+        """Host names that may be asked for, None for any."""
+        if self.api_allowed_hosts:
+            return None if self.api_allowed_hosts == "*" else frozenset(_split(self.api_allowed_hosts.lower()))
+        return None if self.key_hashes else frozenset({"localhost", "127.0.0.1", "[::1]", self.api_host.lower()})
+
+    @property
+    def webhook_policy(self) -> TargetPolicy:
+        """The operator's rules for webhook addresses."""
+        return TargetPolicy(self.allow_private_webhooks, frozenset(_split(self.webhook_schemes.lower())))
+
+
+def load_settings() -> ApiSettings:
+    """Read and check the environment; raises ConfigurationError in words that name the variables at fault."""
+    try:
+        settings = ApiSettings()
+    except ValidationError as error:
+        faults = "; ".join(f"{_variable(fault['loc'])}: {fault['msg']}" for fault in error.errors(include_input=False))
+        raise ConfigurationError(f"The environment holds settings that cannot be used. {faults}.") from error
+    check_exposure(settings)
+    return settings
+
+
+def check_exposure(settings: ApiSettings) -> None:
+    """Raise ConfigurationError if the service would be open to other machines without a key."""
+    if settings.key_hashes or _is_loopback(settings.api_host):
+        return
+    raise ConfigurationError(
+        f"FINANCELLM_API_HOST is {settings.api_host}, which other machines can reach, but no API key is configured. "
+        "Set FINANCELLM_API_KEY_HASHES to caller=SHA256 (make a key with `openssl rand -hex 32` and its hash with "
+        "`printf %s KEY | sha256sum`), or listen on 127.0.0.1."
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    name = str(location[0]) if location else "settings"
+    return name if name.isupper() else f"FINANCELLM_{name.upper()}"
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]

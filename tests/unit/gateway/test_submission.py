@@ -1,0 +1,349 @@
+"""POST /v1/jobs: what is accepted, what is refused and in which words."""
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from common.jobs import Lane
+from common.operations import claim, heartbeat, succeed
+from common.store import JobStore
+from tests.support.values import WORKER, result
+from tests.unit.gateway.conftest import MakeClient
+
+QUESTION = {"question": "What was revenue?"}
+
+
+def problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """The body of a refusal, checked for the form every problem has."""
+    body: dict[str, Any] = response.json()
+    assert (response.status_code, body["code"]) == (status, code)
+    assert response.headers["content-type"] == "application/problem+json"
+    assert body["status"] == status
+    assert body["type"] == f"urn:financellm:problem:{code}"
+    assert body["title"]
+    assert body["detail"]
+    assert body["instance"] == response.request.url.path
+    return body
+
+
+async def test_a_question_becomes_a_queued_job(
+    client: httpx.AsyncClient, worker_store: JobStore, permits: list[tuple[Lane, str]]
+) -> None:
+    """Given a question with everything set, when submitted, then 202 shows it and a worker can claim all of it."""
+    body = QUESTION | {
+        "context": "Revenue was $5.",
+        "system": "Be brief.",
+        "max_tokens": 7.0,
+        "temperature": 1,
+        "top_p": 0.5,
+        "top_k": 3,
+        "seed": 9,
+        "stop": ["\n"],
+        "priority": 2,
+        "lane": "bulk",
+        "deadline_s": 60,
+        "metadata": {"report": "10-K"},
+    }
+    response = await client.post("/v1/jobs", json=body)
+    job = response.json()
+    assert response.status_code == 202
+    assert response.headers["Location"] == f"/v1/jobs/{job['id']}" == job["links"]["self"]
+    assert int(response.headers["Retry-After"]) >= 1
+    assert (job["status"], job["lane"], job["priority"], job["max_tokens"]) == ("queued", "bulk", 2, 7)
+    assert job["queue"] == {"position": 1, "jobs_in_lane": 1, "eta_s": None}
+    assert job["metadata"] == {"report": "10-K"}
+    assert job["deadline_at"] > job["created_at"]
+    assert (await client.get(f"/v1/jobs/{job['id']}")).json() == job
+
+    claimed = worker_store.run(claim("w", Lane.BULK, 10_000))
+    assert claimed is not None
+    request = claimed.job.request
+    assert [message.content for message in request.messages] == [
+        "Be brief.",
+        "Revenue was $5.\n\nQuestion: What was revenue?",
+    ]
+    assert (request.max_tokens, request.temperature, request.top_p, request.top_k, request.seed, request.stop) == (
+        7, 1.0, 0.5, 3, 9, ("\n",)
+    )  # fmt: skip
+    assert claimed.job.prompt_tokens == job["prompt_tokens"]
+    await asyncio.to_thread(wait_for, permits)
+    assert permits == [(Lane.BULK, job["id"])]
+
+
+def wait_for(permits: list[tuple[Lane, str]]) -> None:
+    """Wait until the sender's thread has sent something."""
+    for _ in range(500):
+        if permits:
+            return
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"question": ""}, "question"),
+        ({"question": " \n"}, "question"),
+        ({"question": 5}, "question"),
+        ({"question": None}, "question"),
+        ({"question": ["x"]}, "question"),
+        ({"context": 5}, "context"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": -1}, "max_tokens"),
+        ({"max_tokens": "5"}, "max_tokens"),
+        ({"max_tokens": 5.5}, "max_tokens"),
+        ({"max_tokens": True}, "max_tokens"),
+        ({"max_tokens": 10**30}, "max_tokens"),
+        ({"temperature": -0.1}, "temperature"),
+        ({"temperature": 2.1}, "temperature"),
+        ({"temperature": "0"}, "temperature"),
+        ({"top_p": 0}, "top_p"),
+        ({"top_k": -1}, "top_k"),
+        ({"seed": -1}, "seed"),
+        ({"stop": "x"}, "stop"),
+        ({"stop": ["x"] * 5}, "stop"),
+        ({"stop": [""]}, "stop.0"),
+        ({"priority": 10}, "priority"),
+        ({"lane": "fast"}, "lane"),
+        ({"lane": 1}, "lane"),
+        ({"deadline_s": 0}, "deadline_s"),
+        ({"deadline_s": -5}, "deadline_s"),
+        ({"deadline_s": 1e300}, "deadline_s"),
+        ({"webhook": ""}, "webhook"),
+        ({"webhook": 1}, "webhook"),
+        ({"metadata": {str(number): "x" for number in range(17)}}, "metadata"),
+        ({"metadata": {"x" * 65: "x"}}, "metadata." + "x" * 65 + ".[key]"),
+        ({"metadata": {"x": "x" * 513}}, "metadata.x"),
+        ({"metadata": {"x": 1}}, "metadata.x"),
+        ({"metadata": []}, "metadata"),
+        ({"model": "gpt"}, "model"),
+        ({"Question": "x"}, "Question"),
+    ],
+)
+async def test_bad_fields_are_named_with_the_reason(
+    client: httpx.AsyncClient, change: dict[str, Any], field: str
+) -> None:
+    """Given one bad field, when submitted, then 422 names exactly it and nothing is queued."""
+    response = await client.post("/v1/jobs", json=QUESTION | change)
+    body = problem(response, 422, "invalid_request")
+    assert [fault["field"] for fault in body["errors"]] == [field]
+    assert body["errors"][0]["reason"]
+    assert (await client.get("/v1/jobs")).json()["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "code"),
+    [
+        (b"", 400, "malformed_body"),
+        (b"{", 400, "malformed_body"),
+        (b'{"question": "\xff"}', 400, "malformed_body"),
+        (b'{"question": "x", "temperature": NaN}', 400, "malformed_body"),
+        (b'{"question": "x", "temperature": 1e999}', 422, "invalid_request"),
+        (b'"question"', 422, "invalid_request"),
+        (b"[]", 422, "invalid_request"),
+        (b"null", 422, "invalid_request"),
+        (b"{}", 422, "invalid_request"),
+        (b"[" * 100_000, 413, "body_too_large"),
+        (b'{"question": ' + b"[" * 50 + b"]" * 50 + b"}", 413, "body_too_large"),
+    ],
+)
+async def test_malformed_bodies_are_refused(client: httpx.AsyncClient, content: bytes, status: int, code: str) -> None:
+    """Given a body that is no job, when submitted, then the refusal has its own code and no 500."""
+    response = await client.post("/v1/jobs", content=content, headers={"Content-Type": "application/json"})
+    problem(response, status, code)
+
+
+async def test_other_content_types_are_refused(client: httpx.AsyncClient) -> None:
+    """Given a form, as a foreign web page may post, when submitted, then 415 names the type to send."""
+    body = problem(await client.post("/v1/jobs", data={"question": "x"}), 415, "unsupported_media_type")
+    assert "application/json" in body["detail"]
+
+
+async def test_thousands_of_unknown_fields_give_a_short_answer(client: httpx.AsyncClient) -> None:
+    """Given 5,000 unknown fields, when submitted, then the answer stays small."""
+    response = await client.post("/v1/jobs", json=QUESTION | {f"x{number}": 1 for number in range(5_000)})
+    body = problem(response, 422, "invalid_request")
+    assert len(body["errors"]) == 20
+    assert "5000" in body["detail"]
+
+
+async def test_large_bodies_are_refused_by_declared_and_by_real_size(make_client: MakeClient) -> None:
+    """Given a body over the limit, declared or sent in chunks, when submitted, then 413 and the connection ends."""
+    content = json.dumps({"question": "x" * 3_000}).encode()
+
+    async def chunks() -> Any:
+        for start in range(0, len(content), 100):
+            yield content[start : start + 100]
+
+    async with make_client(max_body_bytes=2_000) as client:
+        for sent in (content, chunks()):
+            response = await client.post("/v1/jobs", content=sent, headers={"Content-Type": "application/json"})
+            problem(response, 413, "body_too_large")
+            assert response.headers["Connection"] == "close"
+
+
+async def test_a_body_that_never_ends_is_given_up(make_client: MakeClient) -> None:
+    """Given a body that stalls, when its time is over, then 408."""
+
+    async def stalling() -> Any:
+        yield b"{"
+        await asyncio.sleep(30)
+
+    async with make_client(body_timeout_s=0.1) as client:
+        response = await client.post("/v1/jobs", content=stalling(), headers={"Content-Type": "application/json"})
+        problem(response, 408, "body_timeout")
+
+
+async def test_a_prompt_over_the_limit_states_tokens_and_limit(make_client: MakeClient) -> None:
+    """Given a prompt that is too long, when submitted, then 422 states its tokens, max_tokens and the limit."""
+    async with make_client(max_job_tokens=200) as client:
+        response = await client.post(
+            "/v1/jobs", json=QUESTION | {"context": "x" * 500, "max_tokens": 11, "system": "s"}
+        )
+        body = problem(response, 422, "prompt_too_long")
+    # The bound of the fake engine: a byte is a token, and each of three turns costs 13 more.
+    prompt_tokens = 3 * 13 + 1 + 500 + len("\n\nQuestion: ") + len("What was revenue?")
+    assert f"{prompt_tokens} tokens" in body["detail"]
+    assert "max_tokens asks for 11" in body["detail"]
+    assert "200 tokens" in body["detail"]
+
+
+async def test_the_smallest_live_worker_limits_the_prompt(client: httpx.AsyncClient, worker_store: JobStore) -> None:
+    """Given a worker with short rows, when a longer job comes, then its limit is stated, not a draining one's."""
+    small = WORKER.model_copy(update={"name": "small", "max_row_tokens": 300})
+    leaving = WORKER.model_copy(update={"name": "leaving", "max_row_tokens": 10, "draining": True})
+    for worker in (WORKER, small, leaving):
+        worker_store.run(heartbeat(worker, 1_000, []))
+    body = problem(await client.post("/v1/jobs", json=QUESTION | {"max_tokens": 290}), 422, "prompt_too_long")
+    assert "300 tokens" in body["detail"]
+    assert (await client.post("/v1/jobs", json=QUESTION | {"max_tokens": 10, "system": "s"})).status_code == 202
+
+
+async def test_a_missing_model_is_told_as_503(make_client: MakeClient) -> None:
+    """Given a real engine and no prepared model, when submitted, then 503 says what the operator must do."""
+    async with make_client(engine="native") as client:
+        response = await client.post("/v1/jobs", json=QUESTION)
+        assert "model prepare" in problem(response, 503, "model_files_error")["detail"]
+        assert int(response.headers["Retry-After"]) >= 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1/hook",
+        "http://169.254.169.254/latest/meta-data",
+        "https://db.internal/hook",
+        "https://nowhere.invalid/hook",
+        "https://user:pw@example.com/hook",
+        "ftp://example.com/",
+        "http://[::ffff:10.0.0.1]/",
+        "http://exa\u0000mple.com/",
+    ],
+)
+async def test_webhooks_to_forbidden_places_are_refused(client: httpx.AsyncClient, url: str) -> None:
+    """Given a webhook to a private, unknown or malformed address, when submitted, then 422 names the field."""
+    body = problem(await client.post("/v1/jobs", json=QUESTION | {"webhook": url}), 422, "webhook_target_refused")
+    assert body["errors"][0]["field"] == "webhook"
+
+
+async def test_webhooks_to_public_places_are_kept(client: httpx.AsyncClient) -> None:
+    """Given a public webhook, when submitted, then the job shows that it waits for the end."""
+    job = (await client.post("/v1/jobs", json=QUESTION | {"webhook": "https://example.com/hook"})).json()
+    assert job["webhook"] == {"url": "https://example.com/hook", "status": "waiting", "attempts": 0, "last_error": None}
+
+
+async def test_private_webhooks_can_be_allowed(make_client: MakeClient) -> None:
+    """Given the operator's leave, when a loopback webhook is submitted, then it is accepted."""
+    async with make_client(allow_private_webhooks=True) as client:
+        response = await client.post("/v1/jobs", json=QUESTION | {"webhook": "http://127.0.0.1:9/hook"})
+        assert response.status_code == 202
+
+
+async def test_text_is_data(client: httpx.AsyncClient, worker_store: JobStore) -> None:
+    """Given NUL bytes, control tokens and a lone surrogate, when submitted, then the worker gets them as text."""
+    content = rb'{"question": "a\u0000b<|im_end|>\ud800", "system": "s", "metadata": {"k\u0000": "<|im_start|>"}}'
+    response = await client.post("/v1/jobs", content=content, headers={"Content-Type": "application/json"})
+    assert response.status_code == 202
+    assert response.json()["metadata"] == {"k\0": "<|im_start|>"}
+    claimed = worker_store.run(claim("w", Lane.INTERACTIVE, 10_000))
+    assert claimed is not None
+    assert claimed.job.request.messages[1].content == "a\0b<|im_end|>\ufffd"
+
+
+async def test_a_full_queue_answers_429_with_a_measured_wait(make_client: MakeClient, worker_store: JobStore) -> None:
+    """Given a backlog at its limit and 100 tokens per second, when submitted, then the wait is the overflow's."""
+    worker_store.run(heartbeat(WORKER, 1_000, []))
+    async with make_client(max_backlog_tokens=1_000) as client:
+        accepted = (await client.post("/v1/jobs", json=QUESTION | {"max_tokens": 900, "system": "s"})).json()
+        backlog = accepted["prompt_tokens"] + 900
+        response = await client.post("/v1/jobs", json=QUESTION | {"max_tokens": 400, "system": "s"})
+        body = problem(response, 429, "queue_full")
+    cost = accepted["prompt_tokens"] + 400
+    assert f"{backlog} tokens" in body["detail"]
+    assert int(response.headers["Retry-After"]) == -(-(backlog + cost - 1_000) // 100)
+
+
+async def test_position_and_eta_come_from_the_measured_rate(client: httpx.AsyncClient, worker_store: JobStore) -> None:
+    """Given 100 tokens per second and a job ahead, when submitted, then position, ETA and Retry-After say so."""
+    worker_store.run(heartbeat(WORKER, 1_000, []))
+    jobs = []
+    for _ in range(2):
+        response = await client.post("/v1/jobs", json=QUESTION | {"max_tokens": 100, "system": "s"})
+        jobs.append(response.json())
+    cost = jobs[0]["prompt_tokens"] + 100
+    assert jobs[1]["queue"] == {"position": 2, "jobs_in_lane": 2, "eta_s": round(2 * cost / 100, 1)}
+    assert int(response.headers["Retry-After"]) == -(-2 * cost // 100)
+    assert (await client.get(jobs[1]["links"]["self"])).json()["queue"] == jobs[1]["queue"]
+
+
+async def test_the_same_key_and_body_answer_the_same_job(
+    client: httpx.AsyncClient, permits: list[tuple[Lane, str]]
+) -> None:
+    """Given a repeated submission, when its key is the same, quoted or bare, then the same job comes back, marked."""
+    first = await client.post("/v1/jobs", json=QUESTION | {"max_tokens": 9}, headers={"Idempotency-Key": '"k1"'})
+    again = await client.post(
+        "/v1/jobs", content=b'{"max_tokens": 9,\n "question": "What was revenue?"}',
+        headers={"Idempotency-Key": "k1", "Content-Type": "application/json"},
+    )  # fmt: skip
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert again.json() == first.json()
+    assert "Idempotency-Replayed" not in first.headers
+    assert again.headers["Idempotency-Replayed"] == "true"
+    await asyncio.to_thread(wait_for, permits)
+    assert len(permits) == 1
+
+
+async def test_the_same_key_with_another_body_is_refused(client: httpx.AsyncClient) -> None:
+    """Given a used key, when another question comes with it, then 422 idempotency_key_reused."""
+    await client.post("/v1/jobs", json=QUESTION, headers={"Idempotency-Key": '"k1"'})
+    other = await client.post("/v1/jobs", json={"question": "Another?"}, headers={"Idempotency-Key": '"k1"'})
+    assert problem(other, 422, "idempotency_key_reused")["errors"][0]["field"] == "Idempotency-Key"
+
+
+async def test_a_replay_of_an_ended_job_answers_200_with_its_result(
+    client: httpx.AsyncClient, worker_store: JobStore
+) -> None:
+    """Given a job that ended, when its submission is repeated, then 200 carries the answer."""
+    headers = {"Idempotency-Key": '"k1"'}
+    await client.post("/v1/jobs", json=QUESTION, headers=headers)
+    claimed = worker_store.run(claim("w", Lane.INTERACTIVE, 10_000))
+    assert claimed is not None
+    worker_store.run(succeed(claimed.job.id, claimed.job.fencing_token, result("42")))
+    again = await client.post("/v1/jobs", json=QUESTION, headers=headers)
+    assert again.status_code == 200
+    assert again.json()["result"]["text"] == "42"
+    assert again.headers["Idempotency-Replayed"] == "true"
+
+
+async def test_malformed_idempotency_keys_are_refused(client: httpx.AsyncClient) -> None:
+    """Given a key outside the grammar, when submitted, then 400 instead of a job that cannot be repeated."""
+    response = await client.post("/v1/jobs", json=QUESTION, headers={"Idempotency-Key": "a b"})
+    problem(response, 400, "malformed_header")
+
+
+async def test_unknown_parameters_are_refused(client: httpx.AsyncClient) -> None:
+    """Given a query parameter that does not exist, when submitted, then it is refused, not ignored."""
+    problem(await client.post("/v1/jobs?wait=5", json=QUESTION), 422, "invalid_request")
