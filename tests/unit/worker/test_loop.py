@@ -1,0 +1,213 @@
+"""The engine loop against engines that a test steers."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+
+import pytest
+
+from common.errors import EngineError, PromptTooLongError
+from common.jobs import GenerateRequest
+from common.prompts import Message, Role
+from worker.engine.base import EngineRequest, FinishReason, TokenEvent
+from worker.engine.fake import ByteTokenizer, FakeEngine
+from worker.engine.loop import EngineLoop
+from worker.engine.rows import AbortReason, RowAbortedError, RowOutcome
+
+LONG = "<<long>>"
+TIMEOUT_S = 20
+
+
+def request(text: str = "", max_tokens: int = 12, stop: tuple[str, ...] = ()) -> GenerateRequest:
+    return GenerateRequest(messages=(Message(Role.USER, text),), max_tokens=max_tokens, stop=stop)
+
+
+def prompt(text: str) -> list[int]:
+    return list(text.encode())
+
+
+class FailingEngine(FakeEngine):
+    """Raises in every step that has a row whose prompt says so, as a native crash turned exception would."""
+
+    def __init__(self) -> None:
+        super().__init__(max_rows=8, max_row_tokens=1_000, step_ms=1, faults=True)
+        self.closed = False
+
+    def step(self) -> list[TokenEvent]:
+        if any(b"break" in bytes(row.request.prompt_token_ids) for row in self._rows.values()):
+            raise RuntimeError("broken")
+        return super().step()
+
+    def close(self) -> None:
+        self.closed = True
+        super().close()
+
+
+@contextmanager
+def running(build: Callable[[], FakeEngine] | None = None, step_ms: float = 1) -> Iterator[EngineLoop]:
+    loop = EngineLoop(build or (lambda: FakeEngine(4, 1_000, step_ms, faults=True)), ByteTokenizer())
+    try:
+        yield loop
+    finally:
+        loop.close()
+
+
+def result(future: "Future[RowOutcome]") -> RowOutcome:
+    return future.result(TIMEOUT_S)
+
+
+def test_rows_are_finished_with_their_figures() -> None:
+    with running() as loop:
+        handles = [loop.submit(request(max_tokens=20), prompt(f"{LONG}{n}"), False, None) for n in range(4)]
+        outcomes = [result(handle.future) for handle in handles]
+    for outcome in outcomes:
+        assert outcome.finish_reason is FinishReason.LENGTH
+        assert (outcome.completion_tokens, outcome.prompt_tokens) == (20, len(LONG) + 1)
+        assert len(outcome.text) == 20
+        assert outcome.prefill_ms > 0
+        assert outcome.decode_ms > 0
+        assert 1 < outcome.batch_size_mean <= 4
+    rate = loop.rate
+    assert rate.tokens_per_second is None or rate.tokens_per_second > 0
+
+
+def test_a_row_gives_the_same_alone_and_beside_others() -> None:
+    with running() as loop:
+        alone = result(loop.submit(request(), prompt("same"), False, None).future)
+        together = [loop.submit(request(), prompt(text), False, None) for text in ("a", "same", "b", "c")]
+        assert result(together[1].future).text == alone.text
+
+
+def test_a_stop_string_ends_a_row_and_frees_its_place() -> None:
+    with running() as loop:
+        handle = loop.submit(request(max_tokens=500, stop=(" ",)), prompt(LONG), False, None)
+        outcome = result(handle.future)
+        assert outcome.finish_reason is FinishReason.STOP
+        assert " " not in outcome.text
+        assert outcome.text
+        assert loop.rows == 0
+
+
+def test_a_row_can_be_aborted_in_the_middle() -> None:
+    with running(step_ms=5) as loop:
+        handle = loop.submit(request(max_tokens=900), prompt(LONG), False, None)
+        other = loop.submit(request(max_tokens=30), prompt(LONG), False, None)
+        while not handle.text:
+            time.sleep(0.001)
+        handle.abort(AbortReason.CANCELLED)
+        handle.abort(AbortReason.LOST)
+        with pytest.raises(RowAbortedError) as caught:
+            result(handle.future)
+        assert caught.value.reason is AbortReason.CANCELLED
+        assert result(other.future).completion_tokens == 30
+
+
+def test_a_row_past_its_deadline_ends() -> None:
+    with running(step_ms=5) as loop:
+        handle = loop.submit(request(max_tokens=900), prompt(LONG), False, time.monotonic() + 0.05)
+        late = loop.submit(request(), prompt("late"), False, time.monotonic() - 1)
+        for expired in (handle, late):
+            with pytest.raises(RowAbortedError) as caught:
+                result(expired.future)
+            assert caught.value.reason is AbortReason.EXPIRED
+
+
+def test_a_row_that_can_never_run_is_refused_alone() -> None:
+    with running() as loop:
+        with pytest.raises(PromptTooLongError):
+            result(loop.submit(request(max_tokens=2_000), prompt("x"), False, None).future)
+        assert result(loop.submit(request(), prompt("x"), False, None).future).text
+
+
+def test_only_the_row_that_breaks_the_engine_fails() -> None:
+    # Given an engine with three rows in the middle of their answers
+    engines: list[FailingEngine] = []
+
+    def build() -> FailingEngine:
+        engines.append(FailingEngine())
+        return engines[-1]
+
+    with running(build) as loop:
+        good = [loop.submit(request(max_tokens=200), prompt(f"{LONG}{n}"), False, None) for n in range(3)]
+        while not all(handle.text for handle in good):
+            time.sleep(0.001)
+        # When a row makes every step raise
+        bad = loop.submit(request(), prompt("break"), False, None)
+        with pytest.raises(EngineError, match="RuntimeError"):
+            result(bad.future)
+        # Then the others keep what they had and finish, and a row that comes later runs too
+        before = [handle.text for handle in good]
+        outcomes = [result(handle.future) for handle in good]
+        assert result(loop.submit(request(), prompt("later"), False, None).future).text
+    for text, outcome in zip(before, outcomes, strict=True):
+        assert outcome.text.startswith(text)
+        assert outcome.completion_tokens == 200
+    # and every broken engine was closed
+    assert len(engines) == 3
+    assert all(engine.closed for engine in engines)
+
+
+def test_an_engine_that_cannot_be_replaced_ends_the_loop_and_hands_rows_back() -> None:
+    # Given an engine that breaks and cannot be built a second time
+    built = iter([FailingEngine()])
+
+    def build() -> FailingEngine:
+        try:
+            return next(built)
+        except StopIteration:
+            raise MemoryError("no memory") from None
+
+    loop = EngineLoop(build, ByteTokenizer())
+    good = loop.submit(request(max_tokens=900), prompt(LONG), False, None)
+    while not good.text:
+        time.sleep(0.001)
+    loop.submit(request(), prompt("break"), False, None)
+    # Then the failure is there for the watchdog, and no row is left waiting for ever
+    with pytest.raises(RowAbortedError) as caught:
+        result(good.future)
+    assert caught.value.reason is AbortReason.RELEASED
+    assert isinstance(loop.failure, MemoryError)
+    with pytest.raises(RowAbortedError):
+        result(loop.submit(request(), prompt("x"), False, None).future)
+
+
+def test_closing_hands_every_row_back() -> None:
+    loop = EngineLoop(lambda: FakeEngine(1, 1_000, 5, faults=True), ByteTokenizer())
+    handles = [loop.submit(request(max_tokens=900), prompt(LONG), False, None) for _ in range(3)]
+    loop.close()
+    for handle in handles:
+        with pytest.raises(RowAbortedError) as caught:
+            result(handle.future)
+        assert caught.value.reason is AbortReason.RELEASED
+
+
+def test_the_running_step_is_visible() -> None:
+    class Stuck(FakeEngine):
+        release = threading.Event()
+
+        def step(self) -> list[TokenEvent]:
+            self.release.wait(TIMEOUT_S)
+            return super().step()
+
+    with running(lambda: Stuck(1, 100, 0)) as loop:
+        handle = loop.submit(request(), prompt("x"), False, None)
+        while loop.step_started_s is None:
+            time.sleep(0.001)
+        Stuck.release.set()
+        result(handle.future)
+
+
+def test_urgent_rows_are_marked_for_the_engine() -> None:
+    seen: list[EngineRequest] = []
+
+    class Recording(FakeEngine):
+        def add(self, request: EngineRequest) -> int:
+            seen.append(request)
+            return super().add(request)
+
+    with running(lambda: Recording(2, 1_000, 0)) as loop:
+        result(loop.submit(request(), prompt("x"), True, None).future)
+    assert [request.urgent for request in seen] == [True]
+    assert seen[0].stop_token_ids == ByteTokenizer.stop_token_ids

@@ -1,0 +1,33 @@
+"""What a worker tells Prometheus of each answered job."""
+
+from prometheus_client import CollectorRegistry, start_http_server
+
+from common.errors import ConfigurationError
+from common.operations import ClaimedJob
+from common.telemetry import WorkerMetrics
+from worker.engine.rows import RowOutcome
+from worker.settings import WorkerSettings
+
+
+def serve_metrics(settings: WorkerSettings) -> WorkerMetrics:
+    """Build the metrics and, unless the port is 0, serve them; raises ConfigurationError if the port is taken."""
+    registry = CollectorRegistry()
+    if settings.metrics_port:
+        try:
+            start_http_server(settings.metrics_port, addr=settings.metrics_host, registry=registry)
+        except OSError as error:
+            raise ConfigurationError(
+                f"FINANCELLM_METRICS_PORT {settings.metrics_port} cannot be listened on: {error}. Choose another port."
+            ) from error
+    return WorkerMetrics(registry)
+
+
+def record_finished(metrics: WorkerMetrics, claim: ClaimedJob, outcome: RowOutcome) -> None:
+    """Count one answered job."""
+    queue_s = (claim.claimed_at_ms - claim.job.created_at_ms) / 1000
+    metrics.queue_seconds.observe(queue_s)
+    metrics.prefill_seconds.observe(outcome.prefill_ms / 1000)
+    metrics.decode_seconds.observe(outcome.decode_ms / 1000)
+    metrics.total_seconds.observe(queue_s + (outcome.prefill_ms + outcome.decode_ms) / 1000)
+    metrics.prompt_tokens.inc(outcome.prompt_tokens)
+    metrics.generation_tokens.inc(outcome.completion_tokens)
