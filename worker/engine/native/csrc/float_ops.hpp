@@ -1,0 +1,116 @@
+// Norm, quantisation, rotary positions and the exponential of the sampler, per instruction set.
+#pragma once
+
+#include "kernels.hpp"
+#include "vec16.hpp"
+
+namespace financellm::FLM_ISA {
+
+inline constexpr int8_t kFlip = kUnsignedActivations ? int8_t(-128) : int8_t(0);
+
+FLM_INLINE float largest(const float* x, int n) {
+  V16 m = zero();
+  for (int i = 0; i < n; i += 16) m = max(m, abs(load(x + i)));
+  return reduce_max(m);
+}
+
+inline void quantize(const float* x, int n, Activations out, int row) {
+  const float top = largest(x, n);
+  const V16 factor = set1(top > 0 ? 127.0f / top : 0.0f);
+  int8_t* to = out.row(row);
+  out.scales[row] = top / 127.0f;
+  for (int i = 0; i < n; i += 16) store_int8(to + (i / kTileDepth) * kTileBytes + i % kTileDepth, load(x + i) * factor, kFlip);
+}
+
+inline void quantize16(const float* x, int n, Activations out, int row) {
+  const float limit = 127.0f * kLowUnit + 126.0f;  // one more would round the high row up to 128
+  const float top = largest(x, n);
+  const V16 factor = set1(top > 0 ? limit / top : 0.0f);
+  int8_t* high_row = out.row(2 * row);
+  int8_t* low_row = out.row(2 * row + 1);
+  out.scales[2 * row] = out.scales[2 * row + 1] = top / limit;
+  for (int i = 0; i < n; i += 16) {
+    const V16 q = round_even(load(x + i) * factor);
+    const V16 high = round_even(q * set1(1.0f / kLowUnit));
+    const int at = (i / kTileDepth) * kTileBytes + i % kTileDepth;
+    store_int8(high_row + at, high, kFlip);
+    store_int8(low_row + at, q - high * set1(kLowUnit), kFlip);
+  }
+}
+
+inline bool norm_quantize(const float* x, const float* weight, int n, float eps, float* scratch, Activations out, int row) {
+  V16 squares = zero();
+  for (int i = 0; i < n; i += 16) {
+    const V16 v = load(x + i);
+    squares = fmadd(v, v, squares);
+  }
+  const float sum = reduce_add(squares);
+  const V16 factor = set1(1.0f / __builtin_sqrtf(sum / static_cast<float>(n) + eps));
+  for (int i = 0; i < n; i += 16) store(scratch + i, load(x + i) * factor * load(weight + i));
+  quantize(scratch, n, out, row);
+  return sum - sum == 0.0f;
+}
+
+inline void embed_bf16(const uint16_t* row, int hidden, float* out) {
+  for (int i = 0; i < hidden; i += 16) store(out + i, load_bf16(row + i));
+}
+
+inline void embed_int8(const Matrix& table, int32_t token, int hidden, float* out) {
+  const int8_t* column = table.panel(token / kPanelColumns) + (token % kPanelColumns / 16) * kTileBytes + token % 16 * 4;
+  const float scale = table.scales[token];
+  for (int d = 0; d < hidden; d += 4) {
+    const int8_t* four = column + d / kTileDepth * 2 * kTileBytes + d % kTileDepth / 4 * 64;
+    for (int i = 0; i < 4; ++i) out[d + i] = scale * static_cast<float>(four[i]);
+  }
+}
+
+// Rotary position embedding in the half-split form of GPT-NeoX that Qwen2 uses.
+FLM_INLINE void rotate(const float* from, float* to, const float* cos, const float* sin, int half, V16 scale) {
+  for (int i = 0; i < half; i += 16) {
+    const V16 a = load(from + i), b = load(from + half + i), c = load(cos + i), s = load(sin + i);
+    store(to + i, (a * c - b * s) * scale);
+    store(to + half + i, (a * s + b * c) * scale);
+  }
+}
+
+inline void rope_store(float* qkv, const Run& run, int token, const float* cos, const float* sin, AttentionShape shape,
+                       KvLayer kv) {
+  const int dim = shape.head_dim, half = dim / 2;
+  const int position = run.position + token;
+  cos += static_cast<int64_t>(position) * half;
+  sin += static_cast<int64_t>(position) * half;
+  float* row = qkv + static_cast<int64_t>(run.first_token + token) * shape.row_stride;
+  const V16 scale = set1(1.4426950408889634f / __builtin_sqrtf(static_cast<float>(dim)));
+  for (int head = 0; head < shape.heads; ++head) rotate(row + head * dim, row + head * dim, cos, sin, half, scale);
+
+  const int block = run.blocks[position / kKvBlockTokens], slot = position % kKvBlockTokens;
+  float* keys = row + shape.heads * dim;
+  const float* values = keys + shape.kv_heads * dim;
+  for (int head = 0; head < shape.kv_heads; ++head) {
+    uint16_t* to = kv.keys(block, head);
+    rotate(keys + head * dim, keys + head * dim, cos, sin, half, set1(1.0f));
+    for (int i = 0; i < dim; i += 16) {
+      uint16_t rounded[16];
+      store_bf16(rounded, load(keys + head * dim + i));
+      for (int j = 0; j < 16; ++j) to[(i + j) * kKvBlockTokens + slot] = rounded[j];
+      store_bf16(to + kKvBlockTokens * dim + slot * dim + i, load(values + head * dim + i));
+    }
+  }
+}
+
+inline double exp_shifted(const float* x, int n, float shift, float factor, float* out) {
+  const V16 minus = set1(shift), times = set1(factor * 1.4426950408889634f);
+  double total = 0;
+  for (int i = 0; i < n; i += 16) {
+    const int count = n - i < 16 ? n - i : 16;
+    float lanes[16] = {};
+    for (int j = 0; j < count; ++j) lanes[j] = x[i + j];
+    const V16 e = first_lanes(count, exp2((load(lanes) - minus) * times), zero());
+    store(lanes, e);
+    for (int j = 0; j < count; ++j) out[i + j] = lanes[j];
+    total += reduce_add(e);
+  }
+  return total;
+}
+
+}  // namespace financellm::FLM_ISA

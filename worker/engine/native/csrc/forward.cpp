@@ -1,0 +1,309 @@
+#include "forward.hpp"
+
+#include <sys/mman.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <stdexcept>
+#include <string>
+
+namespace financellm {
+namespace {
+
+constexpr int kRowUnit = 32;  // rows of a buffer come in whole product tiles
+// Up to so many rows every thread quantises all of them into buffers of its own, which is cheaper than meeting.
+constexpr int kApartRows = 4;
+constexpr float kLowest = -3.0e38f;
+
+int64_t padded(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
+
+double now_s() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
+}
+
+}  // namespace
+
+Forward::Forward(std::shared_ptr<const Model> model, const Kernels& kernels, const ForwardLimits& limits)
+    : model_(std::move(model)), kernels_(kernels), limits_(limits), pool_(limits.threads) {
+  const ModelShape& s = model_->shape;
+  attention_ = {s.heads, s.kv_heads, s.head_dim, s.qkv_columns()};
+  attention_.row_stride = static_cast<int32_t>(padded(s.qkv_columns(), kPanelColumns));
+
+  kv_layer_elements_ = int64_t{2} * s.kv_heads * kKvBlockTokens * s.head_dim;
+  kv_block_elements_ = kv_layer_elements_ * s.layers;
+  kv_bytes_ = static_cast<size_t>(kv_block_elements_) * 2 * limits.kv_blocks;
+  void* kv = mmap(nullptr, kv_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (kv == MAP_FAILED) throw std::bad_alloc();
+  kv_ = static_cast<uint16_t*>(kv);
+
+  const int half = s.head_dim / 2;
+  cos_.resize(static_cast<size_t>(limits.sequence_tokens) * half);
+  sin_.resize(cos_.size());
+  for (int i = 0; i < half; ++i) {
+    const double frequency = std::pow(s.rope_theta, -2.0 * i / s.head_dim);
+    for (int64_t position = 0; position < limits.sequence_tokens; ++position) {
+      cos_[position * half + i] = static_cast<float>(std::cos(static_cast<double>(position) * frequency));
+      sin_[position * half + i] = static_cast<float>(std::sin(static_cast<double>(position) * frequency));
+    }
+  }
+
+  const auto allocate = [&](int64_t bytes) {
+    const size_t size = static_cast<size_t>(padded(bytes, 4096));
+    void* memory = std::aligned_alloc(4096, size);
+    if (!memory) throw std::bad_alloc();
+    std::memset(memory, 0, size);
+    buffers_.emplace_back(memory, std::free);
+    return memory;
+  };
+  const int64_t rows = padded(limits.step_tokens, kRowUnit);
+  const int64_t narrow = padded(std::max(s.hidden, s.heads * s.head_dim), kTileDepth);
+  const int64_t wide = padded(s.intermediate, kTileDepth);
+  hidden_ = static_cast<float*>(allocate(rows * padded(s.hidden, kPanelColumns) * 4));
+  qkv_ = static_cast<float*>(allocate(rows * attention_.row_stride * 4));
+  attended_ = static_cast<float*>(allocate(rows * s.heads * s.head_dim * 4));
+  inner_ = static_cast<float*>(allocate(rows * padded(s.intermediate, 16) * 4));
+  const auto activations = [&](int64_t count, int64_t depth) {
+    return Activations{static_cast<int8_t*>(allocate(count * depth)), static_cast<float*>(allocate(count * 4)),
+                       static_cast<int32_t>(depth / kTileDepth)};
+  };
+  narrow_ = activations(rows, narrow);
+  wide_ = activations(2 * rows, wide);
+  for (int thread = 0; thread < pool_.size(); ++thread) {
+    own_narrow_.push_back(activations(kRowUnit, narrow));
+    own_wide_.push_back(activations(kRowUnit, wide));
+  }
+
+  scores_stride_ = static_cast<int>(padded(limits.sequence_tokens, kKvBlockTokens)) + 16;
+  scratch_stride_ = padded(std::max<int64_t>(int64_t{kAttentionRows} * scores_stride_, s.hidden), 32);
+  scratch_.resize(scratch_stride_ * pool_.size());
+  weights_.resize(pool_.size());
+  next_item_ = std::vector<std::atomic<int>>(s.layers);
+}
+
+Forward::~Forward() {
+  if (kv_) munmap(kv_, kv_bytes_);
+}
+
+void Forward::check(const SequenceInput& input) const {
+  const int64_t end = int64_t{input.position} + static_cast<int64_t>(input.tokens.size());
+  if (input.tokens.empty() || input.position < 0 || end > limits_.sequence_tokens)
+    throw std::invalid_argument("positions " + std::to_string(input.position) + " to " + std::to_string(end) +
+                                " are outside a sequence of " + std::to_string(limits_.sequence_tokens) + " tokens");
+  if (static_cast<int64_t>(input.blocks.size()) * kKvBlockTokens < end)
+    throw std::invalid_argument(std::to_string(input.blocks.size()) + " KV blocks do not hold " + std::to_string(end) + " tokens");
+  for (const int32_t block : input.blocks)
+    if (block < 0 || block >= limits_.kv_blocks) throw std::invalid_argument("KV block " + std::to_string(block) + " does not exist");
+  for (const int32_t token : input.tokens)
+    if (token < 0 || token >= model_->shape.vocabulary)
+      throw std::invalid_argument("token id " + std::to_string(token) + " is outside the vocabulary of " +
+                                  std::to_string(model_->shape.vocabulary));
+  if (input.choices < 0 || input.choices > static_cast<int>(input.tokens.size()))
+    throw std::invalid_argument("more choices than tokens");
+}
+
+void Forward::plan(const std::vector<SequenceInput>& inputs, bool keep_logits) {
+  const ModelShape& s = model_->shape;
+  runs_.clear();
+  items_.clear();
+  choices_.clear();
+  token_run_.clear();
+  tokens_ = 0;
+  for (const SequenceInput& input : inputs) {
+    const int count = static_cast<int>(input.tokens.size());
+    runs_.push_back({tokens_, count, input.position, input.blocks.data()});
+    token_run_.insert(token_run_.end(), count, static_cast<int32_t>(runs_.size()) - 1);
+    for (int i = 0; i < input.choices; ++i) {
+      Sampling sampling = input.sampling;
+      sampling.counter += i;
+      choices_.push_back({tokens_ + count - input.choices + i, sampling, input.logprobs});
+    }
+    tokens_ += count;
+  }
+  if (tokens_ > limits_.step_tokens)
+    throw std::invalid_argument("a step of " + std::to_string(tokens_) + " tokens is over the limit of " +
+                                std::to_string(limits_.step_tokens));
+  const int group = s.heads / s.kv_heads;
+  // Few rows are cut finer, so that every thread gets some whatever the number of kv heads.
+  const int64_t all_rows = int64_t{tokens_} * s.heads;
+  const int rows = static_cast<int>(std::clamp<int64_t>(all_rows / pool_.size(), 1, kAttentionRows));
+  for (int run = 0; run < static_cast<int>(runs_.size()); ++run)
+    for (int kv_head = 0; kv_head < s.kv_heads; ++kv_head)
+      for (int first = 0; first < runs_[run].tokens * group; first += rows)
+        items_.push_back({run, kv_head, first, std::min(rows, runs_[run].tokens * group - first)});
+  for (auto& next : next_item_) next.store(0, std::memory_order_relaxed);
+
+  const size_t count = choices_.size();
+  chosen_.assign(count, Choice{});
+  best_.assign(count * pool_.size(), kLowest);
+  index_.assign(count * pool_.size(), -1);
+  logits_rows_.assign(count, nullptr);
+  size_t kept = 0;
+  for (const ChoiceRow& row : choices_) kept += keep_logits || row.logprob || !row.sampling.greedy();
+  logits_.resize(kept * s.vocabulary);
+  float* next = logits_.data();
+  for (size_t i = 0; i < count; ++i) {
+    if (!keep_logits && !choices_[i].logprob && choices_[i].sampling.greedy()) continue;
+    logits_rows_[i] = next;
+    next += s.vocabulary;
+  }
+}
+
+std::vector<std::vector<Choice>> Forward::step(const std::vector<SequenceInput>& inputs, bool keep_logits) {
+  for (const SequenceInput& input : inputs) check(input);
+  plan(inputs, keep_logits);
+  std::vector<std::vector<Choice>> result(inputs.size());
+  if (tokens_ == 0) return result;
+  phase_start_s_ = now_s();
+  float* to = hidden_;
+  for (const SequenceInput& input : inputs) {
+    model_->embed(kernels_, input.tokens, to);
+    to += input.tokens.size() * model_->shape.hidden;
+  }
+  pool_.run([this](int thread) { compute(thread); });
+  size_t next = 0;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    result[i].assign(chosen_.begin() + next, chosen_.begin() + next + inputs[i].choices);
+    next += inputs[i].choices;
+  }
+  return result;
+}
+
+std::array<double, Forward::kPhases> Forward::take_profile() {
+  const auto result = profile_;
+  profile_.fill(0);
+  return result;
+}
+
+void Forward::end_phase(int thread, Phase phase) {
+  if (thread != 0) return;
+  const double now = now_s();
+  profile_[phase] += now - phase_start_s_;
+  phase_start_s_ = now;
+}
+
+void Forward::meet(int thread, Phase phase) {
+  pool_.barrier();
+  end_phase(thread, phase);
+}
+
+bool Forward::apart() const { return tokens_ <= kApartRows; }
+
+void Forward::meet_unless_apart(int thread, Phase phase) {
+  if (!apart()) pool_.barrier();
+  end_phase(thread, phase);
+}
+
+Forward::Range Forward::share(int count, int thread) const {
+  const int64_t n = count, threads = pool_.size();
+  return {static_cast<int>(n * thread / threads), static_cast<int>(n * (thread + 1) / threads)};
+}
+
+// Panels are shared first; where threads outnumber them, rows are cut into tiles as well.
+PanelRange Forward::panels(const Matrix& w, int rows, int thread) const {
+  const int tiles = (rows + kRowUnit - 1) / kRowUnit;
+  const int row_cuts = std::clamp(pool_.size() / std::max(w.panels, 1), 1, tiles);
+  const int teams = std::max(1, pool_.size() / row_cuts);
+  const int cut = thread / teams, member = thread % teams;
+  if (cut >= row_cuts) return {0, 0, 0, 0};
+  const auto part = [](int64_t n, int64_t parts, int64_t i) { return static_cast<int>(n * i / parts); };
+  return {part(w.panels, teams, member), part(w.panels, teams, member + 1), part(tiles, row_cuts, cut) * kRowUnit,
+          std::min(rows, part(tiles, row_cuts, cut + 1) * kRowUnit)};
+}
+
+void Forward::compute(int thread) {
+  kernels_.thread_start();
+  end_phase(thread, kEmbed);
+  for (int i = 0; i < model_->shape.layers; ++i) layer(thread, i);
+  if (!choices_.empty()) head(thread);
+  kernels_.thread_stop();
+}
+
+void Forward::layer(int thread, int number) {
+  const ModelShape& s = model_->shape;
+  const LayerWeights& w = model_->layers[number];
+  const Range mine = share(tokens_, thread), quantised = apart() ? Range{0, tokens_} : mine;
+  float* scratch = scratch_.data() + thread * scratch_stride_;
+  Activations a = apart() ? own_narrow_[thread] : narrow_;
+  const Activations wide = apart() ? own_wide_[thread] : wide_;
+
+  a.depth_tiles = w.qkv.depth_tiles;
+  for (int t = quantised.first; t < quantised.last; ++t)
+    kernels_.norm_quantize(hidden_ + int64_t{t} * s.hidden, w.attention_norm, s.hidden, s.norm_epsilon, scratch, a, t);
+  meet_unless_apart(thread, kNorm);
+  kernels_.product_store(a, w.qkv, panels(w.qkv, tokens_, thread), qkv_, attention_.row_stride);
+  meet(thread, kQkv);
+
+  KvLayer kv{kv_ + number * kv_layer_elements_, kv_block_elements_, int64_t{2} * kKvBlockTokens * s.head_dim};
+  for (int t = mine.first; t < mine.last; ++t) {
+    const Run& run = runs_[token_run_[t]];
+    kernels_.rope_store(qkv_, run, t - run.first_token, cos_.data(), sin_.data(), attention_, kv);
+  }
+  meet(thread, kRope);
+  const int width = s.heads * s.head_dim;
+  for (int i; (i = next_item_[number].fetch_add(1, std::memory_order_relaxed)) < static_cast<int>(items_.size());)
+    kernels_.attend(qkv_, runs_[items_[i].run], items_[i], attention_, kv, scratch, scores_stride_, attended_, width);
+  meet(thread, kAttention);
+
+  a.depth_tiles = w.output.depth_tiles;
+  for (int t = quantised.first; t < quantised.last; ++t) kernels_.quantize(attended_ + int64_t{t} * width, width, a, t);
+  meet_unless_apart(thread, kNorm);
+  kernels_.product_residual(a, w.output, panels(w.output, tokens_, thread), hidden_, s.hidden);
+  meet(thread, kOutput);
+
+  a.depth_tiles = w.gate_up.depth_tiles;
+  for (int t = quantised.first; t < quantised.last; ++t)
+    kernels_.norm_quantize(hidden_ + int64_t{t} * s.hidden, w.mlp_norm, s.hidden, s.norm_epsilon, scratch, a, t);
+  meet_unless_apart(thread, kNorm);
+  kernels_.product_silu(a, w.gate_up, panels(w.gate_up, tokens_, thread), inner_, s.intermediate);
+  meet(thread, kGateUp);
+  for (int t = quantised.first; t < quantised.last; ++t)
+    kernels_.quantize16(inner_ + int64_t{t} * s.intermediate, s.intermediate, wide, t);
+  meet_unless_apart(thread, kQuantize);
+  kernels_.product_residual16(wide, w.down, panels(w.down, 2 * tokens_, thread), hidden_, s.hidden);
+  meet(thread, kDown);
+}
+
+void Forward::head(int thread) {
+  const ModelShape& s = model_->shape;
+  const int rows = static_cast<int>(choices_.size());
+  Activations a = narrow_;
+  a.depth_tiles = model_->head.depth_tiles;
+  const Range mine = share(rows, thread);
+  for (int i = mine.first; i < mine.last; ++i) {
+    const float* x = hidden_ + int64_t{choices_[i].token_row} * s.hidden;
+    chosen_[i].finite = kernels_.norm_quantize(x, model_->final_norm, s.hidden, s.norm_epsilon,
+                                               scratch_.data() + thread * scratch_stride_, a, i);
+  }
+  meet(thread, kNorm);
+  const HeadRows out{best_.data() + int64_t{thread} * rows, index_.data() + int64_t{thread} * rows, logits_rows_.data()};
+  kernels_.product_head(a, model_->head, panels(model_->head, rows, thread), out);
+  meet(thread, kHead);
+  for (int i = mine.first; i < mine.last; ++i) choose(i, thread);
+}
+
+void Forward::choose(int row, int thread) {
+  const int rows = static_cast<int>(choices_.size());
+  Choice& choice = chosen_[row];
+  float best = kLowest;
+  for (int t = 0; t < pool_.size(); ++t) {  // threads own rising columns, so the first of equals is the lowest token
+    const float value = best_[int64_t{t} * rows + row];
+    if (value <= best) continue;
+    best = value;
+    choice.token = index_[int64_t{t} * rows + row];
+  }
+  choice.finite = choice.finite && choice.token >= 0;
+  const float* logits = logits_rows_[row];
+  if (!logits || !choice.finite) return;
+  const ChoiceRow& wanted = choices_[row];
+  const int n = model_->shape.vocabulary;
+  if (!wanted.sampling.greedy()) choice.token = sample(kernels_, logits, n, wanted.sampling, weights_[thread]);
+  if (wanted.logprob) choice.logprob = log_probability(kernels_, logits, n, choice.token, weights_[thread]);
+}
+
+}  // namespace financellm

@@ -1,0 +1,249 @@
+// Sixteen float lanes on every instruction set, with the same bits on each: only IEEE operations (+ - * / fma sqrt),
+// fixed-order reductions and an exponential of our own. Included once per instruction set, inside its own namespace.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+#ifndef FLM_ISA
+#error "define FLM_ISA as the namespace of this instruction set"
+#endif
+
+namespace financellm::FLM_ISA {
+
+#if defined(__AVX512F__)
+inline constexpr int kLanes = 16;
+#elif defined(__AVX2__)
+inline constexpr int kLanes = 8;
+#else
+inline constexpr int kLanes = 4;
+#endif
+inline constexpr int kParts = 16 / kLanes;
+
+typedef float PartF __attribute__((vector_size(4 * kLanes)));
+typedef int32_t PartI __attribute__((vector_size(4 * kLanes)));
+typedef uint32_t PartU __attribute__((vector_size(4 * kLanes)));
+typedef uint16_t PartH __attribute__((vector_size(2 * kLanes)));
+typedef int8_t PartB __attribute__((vector_size(kLanes)));
+
+struct V16 {
+  PartF part[kParts];
+};
+
+#if defined(__SANITIZE_ADDRESS__)
+#define FLM_INLINE inline  // instrumented code inlined everywhere takes minutes to compile
+#define FLM_INLINE_LAMBDA
+#else
+#define FLM_INLINE_LAMBDA __attribute__((always_inline))
+#define FLM_INLINE [[gnu::always_inline]] inline
+#endif
+#define FLM_EACH_PART _Pragma("GCC unroll 4") for (int i = 0; i < kParts; ++i)
+
+FLM_INLINE V16 load(const float* from) {
+  V16 r;
+  FLM_EACH_PART std::memcpy(&r.part[i], from + i * kLanes, sizeof(PartF));
+  return r;
+}
+
+FLM_INLINE V16 load(const int32_t* from) {
+  V16 r;
+  FLM_EACH_PART {
+    PartI v;
+    std::memcpy(&v, from + i * kLanes, sizeof v);
+    r.part[i] = __builtin_convertvector(v, PartF);
+  }
+  return r;
+}
+
+FLM_INLINE void store(float* to, V16 v) {
+  FLM_EACH_PART std::memcpy(to + i * kLanes, &v.part[i], sizeof(PartF));
+}
+
+FLM_INLINE V16 set1(float x) {
+  V16 r;
+  FLM_EACH_PART r.part[i] = PartF{} + x;
+  return r;
+}
+
+FLM_INLINE V16 zero() {
+  V16 r;
+  FLM_EACH_PART r.part[i] = PartF{};
+  return r;
+}
+
+FLM_INLINE V16 operator+(V16 a, V16 b) {
+  FLM_EACH_PART a.part[i] += b.part[i];
+  return a;
+}
+
+FLM_INLINE V16 operator-(V16 a, V16 b) {
+  FLM_EACH_PART a.part[i] -= b.part[i];
+  return a;
+}
+
+FLM_INLINE V16 operator*(V16 a, V16 b) {
+  FLM_EACH_PART a.part[i] *= b.part[i];
+  return a;
+}
+
+FLM_INLINE V16 operator/(V16 a, V16 b) {
+  FLM_EACH_PART a.part[i] /= b.part[i];
+  return a;
+}
+
+FLM_INLINE PartF fma_part(PartF a, PartF b, PartF c) {
+#if defined(__AVX512F__)
+  return (PartF)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__FMA__)
+  return (PartF)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined(__aarch64__)
+  return (PartF)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#else
+  for (int i = 0; i < kLanes; ++i) c[i] = __builtin_fmaf(a[i], b[i], c[i]);
+  return c;
+#endif
+}
+
+// a * b + c, rounded once.
+FLM_INLINE V16 fmadd(V16 a, V16 b, V16 c) {
+  FLM_EACH_PART c.part[i] = fma_part(a.part[i], b.part[i], c.part[i]);
+  return c;
+}
+
+FLM_INLINE V16 max(V16 a, V16 b) {
+#if defined(__AVX512F__)
+  a.part[0] = (PartF)_mm512_max_ps((__m512)a.part[0], (__m512)b.part[0]);
+#elif defined(__AVX2__)
+  FLM_EACH_PART a.part[i] = (PartF)_mm256_max_ps((__m256)a.part[i], (__m256)b.part[i]);
+#else
+  FLM_EACH_PART a.part[i] = a.part[i] > b.part[i] ? a.part[i] : b.part[i];
+#endif
+  return a;
+}
+
+FLM_INLINE V16 min(V16 a, V16 b) {
+#if defined(__AVX512F__)
+  a.part[0] = (PartF)_mm512_min_ps((__m512)a.part[0], (__m512)b.part[0]);
+#elif defined(__AVX2__)
+  FLM_EACH_PART a.part[i] = (PartF)_mm256_min_ps((__m256)a.part[i], (__m256)b.part[i]);
+#else
+  FLM_EACH_PART a.part[i] = a.part[i] < b.part[i] ? a.part[i] : b.part[i];
+#endif
+  return a;
+}
+
+FLM_INLINE V16 abs(V16 a) {
+  FLM_EACH_PART a.part[i] = (PartF)((PartI)a.part[i] & 0x7fffffff);
+  return a;
+}
+
+// True where any lane of a is greater than the same lane of b; NaN is never greater.
+FLM_INLINE bool any_greater(V16 a, V16 b) {
+#if defined(__AVX512F__)
+  return _mm512_cmp_ps_mask((__m512)a.part[0], (__m512)b.part[0], _CMP_GT_OQ) != 0;
+#elif defined(__AVX2__)
+  int bits = 0;
+  FLM_EACH_PART bits |= _mm256_movemask_ps(_mm256_cmp_ps((__m256)a.part[i], (__m256)b.part[i], _CMP_GT_OQ));
+  return bits != 0;
+#else
+  PartI any{};
+  FLM_EACH_PART any |= a.part[i] > b.part[i];
+  for (int i = 0; i < kLanes; ++i)
+    if (any[i]) return true;
+  return false;
+#endif
+}
+
+// Lanes below `count` from a, the others from b.
+FLM_INLINE V16 first_lanes(int count, V16 a, V16 b) {
+  FLM_EACH_PART {
+    PartI lane;
+    for (int j = 0; j < kLanes; ++j) lane[j] = i * kLanes + j;
+    a.part[i] = lane < count ? a.part[i] : b.part[i];
+  }
+  return a;
+}
+
+// Adds the lanes as a balanced tree: (0+8, 1+9, ...) then (0+4, ...), (0+2, ...), (0+1).
+FLM_INLINE float reduce_add(V16 v) {
+  float t[16];
+  store(t, v);
+  for (int half = 8; half >= 1; half /= 2)
+    for (int i = 0; i < half; ++i) t[i] += t[i + half];
+  return t[0];
+}
+
+FLM_INLINE float reduce_max(V16 v) {
+  float t[16];
+  store(t, v);
+  for (int half = 8; half >= 1; half /= 2)
+    for (int i = 0; i < half; ++i) t[i] = t[i] > t[i + half] ? t[i] : t[i + half];
+  return t[0];
+}
+
+inline constexpr float kRoundMagic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, half to even
+
+FLM_INLINE V16 round_even(V16 v) { return (v + set1(kRoundMagic)) - set1(kRoundMagic); }
+
+// Rounds |v| < 2^22 half to even and keeps the low byte of the integer, `flip` xored in.
+FLM_INLINE void store_int8(int8_t* to, V16 v, int8_t flip) {
+  v = v + set1(kRoundMagic);
+  FLM_EACH_PART {
+    PartB bytes = __builtin_convertvector((PartI)v.part[i], PartB) ^ flip;
+    std::memcpy(to + i * kLanes, &bytes, sizeof bytes);
+  }
+}
+
+FLM_INLINE V16 load_bf16(const uint16_t* from) {
+  V16 r;
+  FLM_EACH_PART {
+    PartH half;
+    std::memcpy(&half, from + i * kLanes, sizeof half);
+    r.part[i] = (PartF)(__builtin_convertvector(half, PartU) << 16);
+  }
+  return r;
+}
+
+// Rounds to bfloat16, half to even.
+FLM_INLINE void store_bf16(uint16_t* to, V16 v) {
+  FLM_EACH_PART {
+    PartU bits = (PartU)v.part[i];
+    PartH half = __builtin_convertvector((bits + 0x7fff + ((bits >> 16) & 1)) >> 16, PartH);
+    std::memcpy(to + i * kLanes, &half, sizeof half);
+  }
+}
+
+FLM_INLINE V16 load_int8(const int8_t* from) {
+  V16 r;
+  FLM_EACH_PART {
+    PartB bytes;
+    std::memcpy(&bytes, from + i * kLanes, sizeof bytes);
+    r.part[i] = __builtin_convertvector(__builtin_convertvector(bytes, PartI), PartF);
+  }
+  return r;
+}
+
+// 2^x for x clamped to [-125, 126]; relative error below 2e-7. Taylor coefficients ln(2)^n / n! on [-0.5, 0.5].
+FLM_INLINE V16 exp2(V16 x) {
+  x = max(min(x, set1(126.0f)), set1(-125.0f));
+  V16 shifted = x + set1(kRoundMagic);
+  V16 f = x - (shifted - set1(kRoundMagic));
+  V16 p = set1(1.5403530e-4f);
+  p = fmadd(p, f, set1(1.3333558e-3f));
+  p = fmadd(p, f, set1(9.6181291e-3f));
+  p = fmadd(p, f, set1(5.5504109e-2f));
+  p = fmadd(p, f, set1(2.4022651e-1f));
+  p = fmadd(p, f, set1(6.9314718e-1f));
+  p = fmadd(p, f, set1(1.0f));
+  FLM_EACH_PART p.part[i] = (PartF)((PartU)p.part[i] + ((PartU)shifted.part[i] << 23));
+  return p;
+}
+
+}  // namespace financellm::FLM_ISA
