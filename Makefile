@@ -1,15 +1,91 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 VENV ?= .venv
 PY := $(VENV)/bin/python
-# A package index with CPU builds of torch, or --find-links FOLDER where one is at hand.
+UV ?= uv
+# Where CPU builds of torch are, if the package index pip is set up with has none.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+TORCH_VERSION := 2.13.0
+# Lets the resolver find a CPU build of torch; `--find-links FOLDER` where one is at hand.
 LOCK_FLAGS ?= --torch-backend cpu
+ARGS ?=
+BUILD_LOG := $(VENV)/build.log
 
-.PHONY: help run test lock clean
+# Bytecode is compiled on first import instead: installing takes a third less time.
+PIP := $(PY) -m pip --disable-pip-version-check install --quiet --quiet --no-compile --no-deps
+# The name holds a hash of what was installed, so a changed lock is installed again and an equal one never.
+stamp = $(VENV)/.installed-$(1)-$(shell cat .lock/$(1).txt pyproject.toml worker/engine/native/csrc/* | sha256sum | cut -c1-16)
+SERVE_STAMP := $(call stamp,serve)
+DEV_STAMP := $(call stamp,dev)
 
-help:
+.PHONY: help run test lint model bench-service lock clean
+
+help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
+run: $(SERVE_STAMP) ## start Redis, a worker and the api, answer a sample bulk, keep serving (ARGS=--once to end after it)
+	@exec $(VENV)/bin/financellm up --sample $(ARGS)
+
+test: lint model ## run everything: lint, types, import contracts, unit, integration and acceptance tests
+	@$(PY) -m pytest -p tests.support.layer_counts $(ARGS)
+
+lint: $(DEV_STAMP) ## ruff, mypy and the import contracts
+	@$(VENV)/bin/ruff check --quiet .
+	@$(VENV)/bin/ruff format --check --quiet .
+	@$(VENV)/bin/mypy --no-error-summary
+	@$(VENV)/bin/lint-imports --no-logo >/dev/null || $(VENV)/bin/lint-imports --no-logo
+	@echo "ruff, mypy and import contracts: no complaint"
+
+model: $(DEV_STAMP) ## prepare the model that tests and benches use
+	@$(VENV)/bin/financellm model prepare
+
+bench-service: model ## measure the service; the last line is one JSON object
+	@$(PY) -m tests.bench.service $(ARGS)
+
+lock: ## resolve the dependencies of pyproject.toml again (needs uv)
+	@command -v $(UV) >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
+	@compile() { $(UV) pip compile --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+	    --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-package torch \
+	    $(LOCK_FLAGS) pyproject.toml "$$@"; }; \
+	compile --extra worker --extra training --extra redis-server --extra dev -o .lock/dev.txt; \
+	compile -c .lock/dev.txt -o .lock/api.txt; \
+	compile -c .lock/dev.txt --extra worker -o .lock/worker.txt; \
+	compile -c .lock/dev.txt --extra worker --extra redis-server -o .lock/serve.txt; \
+	compile -c .lock/dev.txt --extra worker --extra transformers -o .lock/reference.txt
+
+clean: ## remove the environment and caches; models and Redis data in .financellm stay
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	@find api common training worker tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
+	    echo "FinanceLLM needs Python 3.11, 3.12 or 3.13; $(PYTHON) is $$($(PYTHON) --version). Use make PYTHON=python3.11." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+	    rm -rf $(VENV); echo "No virtual environment could be made. On Debian: apt-get install python3-venv." >&2; exit 1; }
+
+$(SERVE_STAMP): | $(PY)
+	$(call install,serve)
+
+$(DEV_STAMP): | $(PY)
+	$(call install,dev)
+	@touch $(SERVE_STAMP)
+
+define install
+	@rm -f $(VENV)/.installed-*
+	@echo "Installing the packages pinned in .lock/$(1).txt into $(VENV): about a minute, once."
+	@$(PIP) --require-hashes --requirement .lock/$(1).txt
+	@rm -rf build  # CMake remembers a compiler that failed
+	@$(PY) -m pip --disable-pip-version-check install --verbose --no-deps --editable . >$(BUILD_LOG) 2>&1 || { cat $(BUILD_LOG) >&2; exit 1; }
+	@$(if $(filter dev,$(1)),$(call install_torch),$(NATIVE_IS_BUILT) || { $(call explain_build); $(call install_reference); })
+	@touch $@
+endef
+
+NATIVE_IS_BUILT = $(PY) -c "import worker.engine.native._native" 2>/dev/null
+install_torch = $(PIP) "torch==$(TORCH_VERSION)+cpu" 2>/dev/null || $(PIP) --index-url $(TORCH_INDEX) "torch==$(TORCH_VERSION)"
+explain_build = echo "The native engine was not built, so the slower transformers engine will serve. $(BUILD_LOG) says:"; \
+    { grep -iE 'error|no such file|not found' $(BUILD_LOG) || tail -n 5 $(BUILD_LOG); } | head -n 5
+install_reference = $(PIP) --require-hashes --requirement .lock/reference.txt; $(call install_torch)

@@ -1,10 +1,13 @@
 """A Redis server of our own, for machines that run none."""
 
 import shutil
+import socket
 import sysconfig
 from pathlib import Path
 
 from common.errors import ConfigurationError
+
+PREFERRED_PORT = 6379
 
 
 def find_redis_server() -> Path:
@@ -28,3 +31,27 @@ def redis_arguments(folder: Path, port: int) -> list[str]:
         *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
         *("--maxmemory-policy", "noeviction", "--protected-mode", "yes"),
     ]
+
+
+def port_is_free(port: int, host: str = "127.0.0.1") -> bool:
+    """Tell whether nobody listens on a port; connections of a server that has just ended do not count."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port(preferred: int = PREFERRED_PORT) -> int:
+    """Return the preferred loopback port if nobody listens on it, else one the system picks."""
+    return preferred if port_is_free(preferred) else any_free_port()
+
+
+def any_free_port() -> int:
+    """Return a loopback port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

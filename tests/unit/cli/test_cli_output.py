@@ -1,0 +1,67 @@
+"""What jobs look like on a terminal of 80 columns."""
+
+import io
+from typing import Any
+
+from rich.console import Console
+
+from api.cli_output import print_jobs, print_timing_table, timing_line
+
+TIMINGS = {
+    "queue_ms": 120_378.4,
+    "tokenize_ms": 1.0,
+    "prefill_ms": 27_066.2,
+    "decode_ms": 216_904.0,
+    "total_ms": 257_800.0,
+    "prompt_tokens": 1_265,
+    "cached_prompt_tokens": 0,
+    "completion_tokens": 96,
+    "decode_tokens_per_second": 12.34,
+    "batch_size_mean": 9.5,
+    "engine": "native",
+    "model_revision": "25e24dbd3b21",
+}
+
+
+def job(**fields: Any) -> dict[str, Any]:
+    return {
+        "id": "job_" + "0" * 28,
+        "status": "succeeded",
+        "lane": "bulk",
+        "created_at": "2026-11-23T20:00:00.000Z",
+        "attempt": 1,
+        "result": {"text": "412.6 [million]", "finish_reason": "stop", "timings": TIMINGS},
+        "error": None,
+        "metadata": {"sample": "inventory-method"},
+        **fields,
+    }
+
+
+def printed(width: int, show: Any, *arguments: Any) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    show(console, *arguments)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_the_timing_table_fits_80_columns_uncut() -> None:
+    failed = job(status="failed", result=None, error={"code": "engine_error", "message": "no", "retryable": False})
+    text = printed(80, print_timing_table, [job(), failed], 48.0)
+    # Then no heading and no figure was cut, and the sum counts what succeeded
+    assert "…" not in text
+    for part in ("queue", "prefill", "decode", "120,378", "216,904", "1265", "12.3", "9.5", "inventory-method"):
+        assert part in text
+    assert "1 of 2 succeeded in 48.0 s, 96 tokens, 2.0 tokens/s; engine native, model revision 25e24dbd3b21." in text
+
+
+def test_a_table_of_nothing_but_failures_still_has_a_sum() -> None:
+    assert "0 of 1 succeeded" in printed(80, print_timing_table, [job(status="failed", result=None)], 1.0)
+
+
+def test_an_answer_too_short_for_a_rate_shows_none() -> None:
+    one = job(result={"text": "x", "timings": TIMINGS | {"decode_tokens_per_second": None, "completion_tokens": 1}})
+    assert timing_line(one) == "queue 120,378 ms · prefill 27,066 ms · decode 216,904 ms · - tokens/s · 1 tokens"
+
+
+def test_answers_are_text_and_not_markup() -> None:
+    assert "412.6 [million]" in printed(160, print_jobs, [job()])
