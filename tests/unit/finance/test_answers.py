@@ -1,0 +1,124 @@
+"""The answer line: strict parsing, execution, and the text people read."""
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.answers import (
+    NOT_FOUND,
+    AnswerKind,
+    count_line,
+    number_line,
+    parse_line,
+    read_answer,
+    retry_prefix,
+    span_line,
+)
+from common.errors import UnparseableAnswerError
+from common.evidence import Document
+from common.numbers import Scale
+from common.tables import Table
+
+PAGE = Document((Table.from_cells([["", "2019", "2018"], ["Loss", "$(5,062)", "$47,625"], ["Tax", "—", "3%"]]),), ())
+
+
+def test_a_program_is_executed_and_kept() -> None:
+    answer = read_answer("=pct(120.5,100.0) | percent", None)
+    assert (answer.kind, answer.text) == (AnswerKind.NUMBER, "20.5%")
+    assert answer.value == Fraction(41, 2)
+    assert answer.program == "pct(120.5,100.0)"
+    assert [operand.text for operand in answer.operands] == ["120.5", "100.0"]
+
+
+def test_scale_and_sign_are_in_the_text() -> None:
+    assert read_answer("=1000.5-3000 | million", None).text == "-1,999.5 million"
+
+
+def test_small_ratios_keep_two_significant_digits() -> None:
+    assert read_answer("=1/300 | none", None).text == "0.0033"
+
+
+def test_figures_get_back_their_printed_form() -> None:
+    """Given spans copied from compact cells, then the answer shows them as the page does."""
+    answer = read_answer("-5062 ## 47625 ## 0 | thousand", PAGE)
+    assert answer.items == ("$(5,062)", "$47,625", "—")
+    assert answer.text == "$(5,062) thousand, $47,625 thousand, —"
+
+
+def test_text_spans_stay_as_they_are() -> None:
+    answer = read_answer("due to | pipes ## and more | none", PAGE)
+    assert answer.items == ("due to | pipes", "and more")
+
+
+def test_a_count_counts_its_items() -> None:
+    answer = read_answer("#2019 ## 2018 | none", None)
+    assert (answer.text, answer.items) == ("2", ("2019", "2018"))
+    assert answer.value == 2
+
+
+def test_comparisons_and_refusals() -> None:
+    assert read_answer("=3>2 | none", None).text == "yes"
+    assert read_answer("not in the context", None).kind is AnswerKind.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "1200",
+        "1200 | dozens",
+        "1200 | million | ",
+        "=1+ | none",
+        "=1/0 | percent",
+        " ##  | none",
+        "a ##  ## b | none",
+        "# | none",
+        "a | none\nb | none",
+        "Not in the context.",
+        "x" * 5000 + " | none",
+        " ## ".join(["a"] * 65) + " | none",
+    ],
+)
+def test_anything_else_is_unparseable(line: str) -> None:
+    with pytest.raises(UnparseableAnswerError):
+        read_answer(line, None)
+
+
+_ITEM = (
+    st.text(alphabet="abc $5,.%|-", min_size=1, max_size=12)
+    .map(str.strip)
+    .filter(lambda item: item and item[0] not in "=#")
+)
+
+
+@given(st.lists(_ITEM, min_size=1, max_size=4), st.sampled_from(Scale))
+def test_written_lines_read_back(items: list[str], scale: Scale) -> None:
+    """Given any line that training writes, when it is parsed, then the same line comes back."""
+    for line in (span_line(tuple(items), scale), count_line(tuple(items)), number_line("1+2", scale), NOT_FOUND):
+        assert parse_line(str(line)) == line
+
+
+@given(st.text(max_size=80))
+def test_any_output_is_an_answer_or_unparseable(text: str) -> None:
+    try:
+        answer = read_answer(text, PAGE)
+    except UnparseableAnswerError:
+        return
+    assert answer.text
+
+
+@pytest.mark.parametrize(
+    ("broken", "prefix"),
+    [
+        ("=1+2", "=1+2 | "),
+        ("=1+2 | dozen", "=1+2 | "),
+        ("=1+(2 | none", "="),
+        ("net sales rose", "net sales rose | "),
+        ("a | none\nand on", "a | "),
+        ("", ""),
+    ],
+)
+def test_a_second_try_keeps_what_was_sound(broken: str, prefix: str) -> None:
+    assert retry_prefix(broken) == prefix

@@ -1,0 +1,60 @@
+"""Tables as reports print them, in the compact text of prompts."""
+
+import pytest
+
+from common.tables import Table, compact_cell
+
+
+def test_each_figure_stands_beside_its_year() -> None:
+    """Given years under a spanning header, then the years are the columns and the header is the title."""
+    table = Table.from_cells(
+        [["", "Years Ended March 31,", "", ""], ["", "2019", "2018", "2017"], ["Swiss", "$212,986", "(1,204)", "—"]]
+    )
+    assert table.title == "Years Ended March 31"
+    assert table.text() == "Years Ended March 31\nSwiss: 2019=212986; 2018=-1204; 2017=0"
+
+
+def test_words_that_all_columns_share_are_left_out() -> None:
+    table = Table.from_cells(
+        [
+            ["", "Fiscal Year 2019", "", "Fiscal Year 2018", ""],
+            ["", "Net Sales", "% of Total", "Net Sales", "% of Total"],
+            ["APAC", "$533,340", "38.6%", "$479,987", "40.0%"],
+        ]
+    )
+    assert table.columns == ("2019 Net Sales", "2019 % of Total", "2018 Net Sales", "2018 % of Total")
+    assert table.line(table.rows[0]).startswith("APAC: 2019 Net Sales=533340; 2019 % of Total=38.6%;")
+
+
+def test_sections_stay_as_headings_and_empty_cells_vanish() -> None:
+    table = Table.from_cells(
+        [["", "2019", "2018"], ["Current:", "", ""], ["Federal", "5", ""], ["", "", ""], ["State", "10", "5"]]
+    )
+    assert table.text() == "Current:\nFederal: 2019=5\nState: 2019=10; 2018=5"
+    assert table.rows[0].is_section
+
+
+def test_full_dates_become_years_and_their_days_the_title() -> None:
+    table = Table.from_cells([["$m", "December 31, 2019", "December 31, 2018"], ["Cash", "1", "2"]])
+    assert table.columns == ("2019", "2018")
+    assert table.title == "$m, December 31"
+
+
+def test_a_lone_column_needs_no_name_in_its_cells() -> None:
+    table = Table.from_cells([["", "Amount"], ["Goodwill", "7"], ["Cash", "8"]])
+    assert table.text() == "Amount\nGoodwill: 7\nCash: 8"
+
+
+def test_a_table_of_words_keeps_its_first_row_as_header() -> None:
+    table = Table.from_cells([["Name", "Office"], ["Ann", "Chair"], ["Bob", "Member"]])
+    assert [row.label for row in table.rows] == ["Ann", "Bob"]
+
+
+@pytest.mark.parametrize("cells", [[], [[]], [["a"]], [["a"], ["b", "c", "d"]]])
+def test_ragged_and_empty_grids_are_read(cells: list[list[str]]) -> None:
+    assert isinstance(Table.from_cells(cells).text(), str)
+
+
+def test_cells_of_words_are_left_alone() -> None:
+    assert compact_cell("Level 2") == "Level 2"
+    assert compact_cell("$1,000") == "1000"

@@ -1,0 +1,86 @@
+"""Which rows of which source go into the training mix, and which pages must stay out of it."""
+
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+
+from common.errors import ConfigurationError
+from training import sources
+from training.tasks.base import Example
+from training.tasks.explanations import ExplanationTask
+from training.tasks.finqa import FinqaTask
+from training.tasks.refusals import RefusalTask
+from training.tasks.sentiment import SentimentTask, is_held_out
+from training.tasks.statements import StatementsTask
+from training.tasks.tatqa import LICENCE as TATQA_LICENCE
+from training.tasks.tatqa import TatqaTask
+from training.tasks.tatqa_extra import TatqaExtraTask
+
+XBRL_QUESTIONS_PER_TABLE = 6
+PAGE_QUESTIONS_PER_TABLE = 2
+REFUSALS = 160
+EXPLANATIONS = 150
+
+
+def _tatqa(data_dir: Path, seed: int) -> Iterator[Example]:
+    yield from TatqaTask().examples(sources.TATQA_TRAIN.locate(data_dir))
+    yield from TatqaExtraTask().examples(sources.TATQA_EXTRA.locate(data_dir))
+
+
+def _statements(data_dir: Path, seed: int) -> Iterator[Example]:
+    """Yield questions over XBRL tables, and more questions over the tables of TAT-QA's training pages."""
+    sources.XBRL_LABELS.locate(data_dir)
+    task = StatementsTask(XBRL_QUESTIONS_PER_TABLE, seed)
+    for source in sources.XBRL:
+        yield from task.examples(source.locate(data_dir))
+    pages = StatementsTask(PAGE_QUESTIONS_PER_TABLE, seed)
+    seen: set[str] = set()
+    for example in _tatqa(data_dir, seed):
+        if example.document is None or example.group in seen:
+            continue
+        seen.add(example.group)
+        yield from pages.over(example.document, f"tatqa-{example.group}", TATQA_LICENCE, "tatqa_tables")
+
+
+def _finqa(data_dir: Path, seed: int) -> Iterator[Example]:
+    yield from FinqaTask().examples(sources.FINQA_TRAIN.locate(data_dir))
+
+
+def _sentiment(data_dir: Path, seed: int) -> Iterator[Example]:
+    rows = SentimentTask().examples(sources.TFNS.locate(data_dir))
+    yield from (row for row in rows if not is_held_out(row))
+
+
+def _refusals(data_dir: Path, seed: int) -> Iterator[Example]:
+    yield from RefusalTask().over(list(_tatqa(data_dir, seed)), REFUSALS, seed)
+
+
+def _explanations(data_dir: Path, seed: int) -> Iterator[Example]:
+    yield from ExplanationTask().over(list(_tatqa(data_dir, seed)), EXPLANATIONS, seed)
+
+
+MIX: dict[str, Callable[[Path, int], Iterator[Example]]] = {
+    "tatqa": _tatqa,
+    "statements": _statements,
+    "finqa": _finqa,
+    "sentiment": _sentiment,
+    "refusal": _refusals,
+    "explanation": _explanations,
+}
+
+
+def collect(data_dir: Path, tasks: frozenset[str], seed: int) -> Iterator[Example]:
+    """Return the rows of the named tasks, or of all; raises ConfigurationError for an unknown one."""
+    unknown = tasks - MIX.keys()
+    if unknown:
+        raise ConfigurationError(f"There is no task {', '.join(sorted(unknown))}; known are {', '.join(sorted(MIX))}.")
+    chosen = [rows for name, rows in MIX.items() if not tasks or name in tasks]
+    return chain.from_iterable(rows(data_dir, seed) for rows in chosen)
+
+
+def held_out(data_dir: Path) -> Iterator[Example]:
+    """Yield every row of the sets that results are reported on."""
+    yield from TatqaTask().examples(sources.TATQA_DEV.locate(data_dir))
+    yield from FinqaTask().examples(sources.FINQA_DEV_RETRIEVED.locate(data_dir))
+    yield from FinqaTask().examples(sources.FINQA_DEV.locate(data_dir))
+    yield from (row for row in SentimentTask().examples(sources.TFNS.locate(data_dir)) if is_held_out(row))
