@@ -1,0 +1,96 @@
+"""The pipeline's steps run when something changed and not otherwise."""
+
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from training import pipeline_step
+from training.pipeline_step import Step, StepFailedError, hash_files
+
+QUIET = Console(quiet=True)
+PROGRAM = """
+import json, pathlib, sys
+folder, mode = pathlib.Path(sys.argv[1]), sys.argv[2]
+(folder / "runs").open("a").write("x")
+if mode == "fail":
+    sys.exit(7)
+if mode != "empty":
+    (folder / "out").write_text("done")
+print("progress")
+print(json.dumps({"em": 70.5}) if mode != "no result" else "oops")
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a module that counts how often it runs."""
+    (tmp_path / "step_program.py").write_text(PROGRAM)
+    monkeypatch.setattr(pipeline_step, "ROOT", tmp_path)
+    return tmp_path
+
+
+def step(folder: Path, mode: str = "ok", **inputs: str) -> Step:
+    """Return a step over that module."""
+    arguments = (str(folder), mode)
+    return Step("demo", "step_program", arguments, inputs, (folder / "out",), folder / "scores" / "demo.json")
+
+
+def runs(folder: Path) -> int:
+    """Count the starts so far."""
+    return len((folder / "runs").read_text())
+
+
+def test_a_finished_step_is_skipped_until_an_input_or_output_changes(folder: Path) -> None:
+    """Given a finished step, when run again, then it starts only for a changed input or a touched output."""
+    for _ in range(2):
+        step(folder, data="a").run(folder / "steps", QUIET)
+    assert runs(folder) == 1
+    assert json.loads((folder / "scores" / "demo.json").read_bytes()) == {"em": 70.5}
+
+    step(folder, data="b").run(folder / "steps", QUIET)
+    assert runs(folder) == 2
+
+    (folder / "out").write_text("changed by hand")
+    step(folder, data="b").run(folder / "steps", QUIET)
+    assert runs(folder) == 3
+    (folder / "out").unlink()
+    assert not step(folder, data="b").is_current(folder / "steps")
+
+
+@pytest.mark.parametrize(
+    ("mode", "exit_code", "word"),
+    [("fail", 7, "exit code 7"), ("empty", 1, "without writing"), ("no result", 1, "JSON object")],
+)
+def test_a_failed_step_is_not_recorded(folder: Path, mode: str, exit_code: int, word: str) -> None:
+    """Given a step that once succeeded, when it fails on new input, then it raises and counts as not done."""
+    with pytest.raises(StepFailedError, match=word) as caught:
+        step(folder, mode).run(folder / "steps", QUIET)
+
+    assert caught.value.exit_code == exit_code
+    assert not step(folder, mode).is_current(folder / "steps")
+
+
+def test_a_kill_between_work_and_record_repeats_the_step(folder: Path) -> None:
+    """Given a step whose record is torn, when run again, then it starts again and ends with a whole record."""
+    step(folder).run(folder / "steps", QUIET)
+    (folder / "steps" / "demo.json").write_text('{"inputs": "')
+
+    step(folder).run(folder / "steps", QUIET)
+
+    assert runs(folder) == 2
+    assert step(folder).is_current(folder / "steps")
+
+
+def test_hash_depends_on_names_and_contents(tmp_path: Path) -> None:
+    """Given two files, when one is renamed or edited, then the hash differs."""
+    first, second = tmp_path / "a", tmp_path / "b"
+    first.write_text("1")
+    second.write_text("2")
+    before = hash_files([second, first])
+
+    assert before == hash_files([first, second])
+    assert before != hash_files([first])
+    second.write_text("3")
+    assert before != hash_files([first, second])
