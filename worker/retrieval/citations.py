@@ -1,0 +1,84 @@
+"""Quotes that really stand on the page named."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from worker.retrieval.pages import Document, Page
+
+# A cell border is white space for a reader; typographic signs have plain twins.
+_SPACE = re.compile(r"[\s|]+")
+_TWINS = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "−": "-", "\u00a0": " "})
+_MIN_QUOTE_CHARS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A place in a document: page from one, `quote` = page text[start:end], exactly as printed."""
+
+    address: str
+    document: str
+    page: int
+    quote: str
+    start: int
+    end: int
+
+
+def cite(document: Document, page_number: int, quote: str) -> Citation | None:
+    """Return where the quote stands on the page, or None where it does not.
+
+    White space, cell borders and the form of quotation marks and dashes do not count; everything else does. Raises
+    IndexError for a page the document does not have.
+    """
+    page = document.page(page_number)
+    span = find_quote(page.text, quote)
+    return None if span is None else cite_span(document, page, *span)
+
+
+def cite_span(document: Document, page: Page, start: int, end: int) -> Citation:
+    """Return the citation of a stretch of a page's text."""
+    return Citation(document.address, document.name, page.number, page.text[start:end], start, end)
+
+
+def find_quote(text: str, quote: str) -> tuple[int, int] | None:
+    """Return the first place of the quote in the text as offsets (start, end), None where it does not occur."""
+    wanted = _SPACE.sub(" ", quote.translate(_TWINS)).strip()
+    if len(wanted) < _MIN_QUOTE_CHARS:
+        return None
+    plain, offsets = _normalised(text)
+    at = plain.find(wanted)
+    if at < 0:
+        return None
+    return offsets[at], offsets[at + len(wanted) - 1] + 1
+
+
+def line_around(text: str, start: int, end: int) -> tuple[int, int]:
+    """Return the offsets of the whole lines that hold text[start:end]."""
+    first = text.rfind("\n", 0, start) + 1
+    last = text.find("\n", end)
+    return first, len(text) if last < 0 else last
+
+
+def is_valid(citation: Citation, document: Document) -> bool:
+    """Return whether the citation's quote stands on its page at its offsets."""
+    if citation.address != document.address or not 1 <= citation.page <= len(document.pages):
+        return False
+    return bool(citation.quote) and document.page(citation.page).text[citation.start : citation.end] == citation.quote
+
+
+def _normalised(text: str) -> tuple[str, Sequence[int]]:
+    """Return the text with runs of white space as one space, and the offset each character came from."""
+    plain: list[str] = []
+    offsets: list[int] = []
+    at = 0
+    # Twins are one character each, so offsets stay true.
+    text = text.translate(_TWINS)
+    for space in _SPACE.finditer(text):
+        plain.append(text[at : space.start()])
+        offsets.extend(range(at, space.start()))
+        plain.append(" ")
+        offsets.append(space.start())
+        at = space.end()
+    plain.append(text[at:])
+    offsets.extend(range(at, len(text)))
+    return "".join(plain), offsets

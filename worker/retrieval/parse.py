@@ -1,0 +1,71 @@
+"""Any report file to a Document, by what the file is and not by what it is called."""
+
+import hashlib
+import re
+
+from worker.retrieval.limits import ParseLimits, check_bytes
+from worker.retrieval.pages import Document, MediaKind, Page
+from worker.retrieval.parse_html import parse_html
+from worker.retrieval.parse_pdf import parse_pdf
+from worker.retrieval.parse_text import parse_text
+from worker.retrieval.problems import DocumentError, Problem
+
+_PARSERS = {MediaKind.PDF: parse_pdf, MediaKind.HTML: parse_html, MediaKind.TEXT: parse_text}
+_OTHER_KINDS = (
+    (b"PK\x03\x04", "a zip archive or an Office document"),
+    (b"\xd0\xcf\x11\xe0", "an old Office document"),
+    (b"\x89PNG", "an image"),
+    (b"\xff\xd8\xff", "an image"),
+    (b"GIF8", "an image"),
+    (b"II*\x00", "an image"),
+    (b"MM\x00*", "an image"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"7z\xbc\xaf", "a 7z archive"),
+    (b"Rar!", "a rar archive"),
+    (b"\x7fELF", "a program"),
+    (b"MZ", "a program"),
+    (b"{\\rtf", "a rich text document"),
+)
+_MARKUP = re.compile(rb"<!doctype html|<html|<body|<div|<table|<p[ >]|<ix:|<xhtml", re.I)
+_FINANCE_WORD = re.compile(
+    r"\b(?:revenues?|sales|income|earnings|profit|loss|assets|liabilities|equity|cash|debt|dividends?|fiscal|quarter"
+    r"|shareholders|stockholders|margin|ebitda|capital|tax(?:es)?|costs?|expenses?)\b",
+    re.I,
+)
+_MIN_FINANCE_SHARE = 0.004
+
+
+def parse_document(name: str, data: bytes, limits: ParseLimits | None = None) -> Document:
+    """Return the document; `name` is used in messages and kept.
+
+    Raises DocumentError with a reason and a sentence where the file gives no pages.
+    """
+    limits = limits or ParseLimits()
+    check_bytes(name, len(data), limits)
+    kind = media_kind(name, data)
+    pages, notes = _PARSERS[kind](name, data, limits)
+    return Document(hashlib.sha256(data).hexdigest(), name, kind, pages, (*notes, *_content_notes(pages)))
+
+
+def media_kind(name: str, data: bytes) -> MediaKind:
+    """Return the kind by the file's first bytes; raises DocumentError for kinds that cannot be read."""
+    if b"%PDF-" in data[:1024]:
+        return MediaKind.PDF
+    for magic, what in _OTHER_KINDS:
+        if data.startswith(magic):
+            raise DocumentError(name, Problem.WRONG_TYPE, f"this is {what}. Add a PDF, HTML or text file.")
+    if name.lower().endswith(".pdf"):
+        raise DocumentError(name, Problem.WRONG_TYPE, "it is called .pdf but holds no PDF. Download it again.")
+    if _MARKUP.search(data[:20_000]):
+        return MediaKind.HTML
+    return MediaKind.TEXT
+
+
+def _content_notes(pages: tuple[Page, ...]) -> list[str]:
+    words = finance_words = 0
+    for page in pages:
+        words += page.text.count(" ") + 1
+        finance_words += len(_FINANCE_WORD.findall(page.text))
+    if finance_words < _MIN_FINANCE_SHARE * words:
+        return ["It speaks hardly of finance; it may be a form or another document that is no report."]
+    return []

@@ -1,0 +1,128 @@
+"""Lines and table rows from the positions of a PDF page's words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from common.numbers import parse_figure
+from common.tables import CELL_SEPARATOR
+from worker.retrieval.columns import Cell, Columns, join_signs
+
+# A gap this many times the height of the line's words is wider than any space between words.
+_CELL_GAP_HEIGHTS = 1.15
+_MIN_HEIGHT_POINTS = 4.0
+_LINES_LOOKED_BACK = 5
+_MAX_LINES_WITHOUT_CELLS = 3
+
+
+@dataclass(slots=True)
+class Word:
+    """A word with its box in points, the origin at the bottom left of the page."""
+
+    text: str
+    left: float
+    right: float
+    bottom: float
+    top: float
+
+
+Line = list[Word]
+
+
+def page_text(lines: Sequence[Line]) -> str:
+    """Return the page's text from its lines in reading order, table rows as `label | cell | cell`, empty cells kept."""
+    rows = [_cells(line) for line in _restored(lines)]
+    return "\n".join(_texts([row for row in rows if row]))
+
+
+def _restored(lines: Sequence[Line]) -> list[Line]:
+    """Put together what the reader tore apart: rows broken at wide gaps, headers read column by column."""
+    restored: list[Line] = []
+    for line in lines:
+        if not line:
+            continue
+        home = next(
+            (other for other in reversed(restored[-_LINES_LOOKED_BACK:]) if _continues(other[-1], line[0])), None
+        )
+        if home is None:
+            restored.insert(_height_order(restored, line[0]), list(line))
+        else:
+            home.extend(line)
+    return restored
+
+
+def _height_order(lines: Sequence[Line], first: Word) -> int:
+    """Return where a line belongs: before the lines just read that stand lower and to the left of it."""
+    at = len(lines)
+    while at > max(0, len(lines) - _LINES_LOOKED_BACK):
+        above = lines[at - 1][0]
+        if above.top > first.bottom or above.right > first.left:
+            break
+        at -= 1
+    return at
+
+
+def _continues(last: Word, first: Word) -> bool:
+    """Return whether a line goes on to the right at the same height."""
+    if first.left < last.right:
+        return False
+    overlap = min(last.top, first.top) - max(last.bottom, first.bottom)
+    return overlap > 0.6 * min(last.top - last.bottom, first.top - first.bottom)
+
+
+def _cells(line: Line) -> list[Cell]:
+    heights = sorted(word.top - word.bottom for word in line)
+    wide = _CELL_GAP_HEIGHTS * max(heights[len(heights) * 4 // 5], _MIN_HEIGHT_POINTS)
+    cells: list[Cell] = []
+    for word in line:
+        if cells and word.left - cells[-1].right <= wide:
+            cells[-1].text += f" {word.text}"
+            cells[-1].right = max(cells[-1].right, word.right)
+        else:
+            cells.append(Cell(word.text, word.left, word.right))
+    return [part for cell in join_signs(cells) for part in _split_figures(cell)]
+
+
+def _split_figures(cell: Cell) -> list[Cell]:
+    """Part figures of narrow columns that stand closer than words do: `33.9 % $ 1,199` is two cells."""
+    pieces = cell.text.replace(" %", "%").replace(" )", ")").replace("$ ", "$").split()
+    if len(pieces) < 2 or not all(_is_figure(piece) for piece in pieces):
+        return [cell]
+    width = (cell.right - cell.left) / len(pieces)
+    return [Cell(piece, cell.left + n * width, cell.left + (n + 1) * width) for n, piece in enumerate(pieces)]
+
+
+def _is_figure(text: str) -> bool:
+    return parse_figure(text) is not None and (len(text) > 2 or not text.isdigit())
+
+
+def _texts(rows: Sequence[list[Cell]]) -> list[str]:
+    texts: list[str] = []
+    block: list[list[Cell]] = []
+    for row in rows:
+        if len(row) > 1 or (block and _stays(block, row[0])):
+            block.append(row)
+            continue
+        texts.extend(_block_texts(block))
+        block = []
+        texts.append(row[0].text)
+    return [*texts, *_block_texts(block)]
+
+
+def _stays(block: Sequence[list[Cell]], cell: Cell) -> bool:
+    """Return whether a line of one piece belongs to the table: a heading or a torn label, not prose after it."""
+    recent = block[-_MAX_LINES_WITHOUT_CELLS:]
+    if len(recent) == _MAX_LINES_WITHOUT_CELLS and all(len(row) == 1 for row in recent):
+        return False
+    return cell.right < max(row[-1].right for row in block) - 4.0 or cell.is_value
+
+
+def _block_texts(block: Sequence[list[Cell]]) -> list[str]:
+    columns = Columns.of(block)
+    texts: list[str] = []
+    for row in block:
+        text = columns.row_text(row)
+        if texts and text[:1].islower() and CELL_SEPARATOR in text and CELL_SEPARATOR not in texts[-1]:
+            texts[-1] = f"{texts[-1]} {text}"
+        else:
+            texts.append(text)
+    return texts
