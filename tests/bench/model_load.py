@@ -1,0 +1,101 @@
+"""The whole service with a real model: one client, sixteen clients, and the bare engine beside them."""
+
+import asyncio
+import json
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.bench.http_load import Connection
+from tests.support.stack import Stack
+
+COMPANIES = ("Northwind Paper", "Alder Freight", "Cobalt Retail", "Harbor Foods", "Juniper Software", "Kestrel Energy")
+CLIENTS = 16
+WAIT_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class LoadFigures:
+    """What a number of clients saw; `tokens_per_second` counts completion tokens over the wall time."""
+
+    clients: int
+    jobs: int
+    tokens_per_second: float
+    latencies_s: list[float]
+    batch_size_mean: float
+    seconds: float
+    queue_ms: float
+    prefill_ms: float
+    decode_ms: float
+
+
+def typical_request(number: int, max_tokens: int) -> dict[str, Any]:
+    """Return a request of 100 to 250 prompt tokens whose answer runs to about `max_tokens`."""
+    company = COMPANIES[number % len(COMPANIES)]
+    revenue, cost = 900 + 13 * number % 400, 610 + 7 * number % 200
+    context = (
+        f"{company} reported revenue of ${revenue}.4 million for fiscal 2023, compared with ${revenue - 58}.1 million "
+        f"in fiscal 2022. Cost of revenue was ${cost}.9 million. Operating expenses rose 6 percent with hiring in "
+        f"research and of higher freight rates. The company repurchased {3 + number % 5} million shares and paid "
+        f"dividends of $0.{40 + number % 30} per share. Management expects demand to stay firm in the coming year."
+    )
+    question = f"Explain in several sentences how {company}'s results developed and why. (request {number})"
+    return {"question": question, "context": context, "max_tokens": max_tokens}
+
+
+def measure_service(
+    engine: str, jobs_alone: int, jobs_together: int, max_tokens: int
+) -> tuple[LoadFigures, LoadFigures]:
+    """Run the same requests from one client and from sixteen against one worker."""
+    with tempfile.TemporaryDirectory() as folder, Stack(Path(folder), engine) as stack:
+        asyncio.run(_load(stack.port, 1, 2, max_tokens, first=10_000))
+        alone = asyncio.run(_load(stack.port, 1, jobs_alone, max_tokens, first=0))
+        together = asyncio.run(_load(stack.port, CLIENTS, jobs_together, max_tokens, first=1_000))
+    return alone, together
+
+
+async def _load(port: int, clients: int, jobs: int, max_tokens: int, first: int) -> LoadFigures:
+    waiting = list(range(first, first + jobs))
+    views: list[dict[str, Any]] = []
+    latencies_s: list[float] = []
+
+    async def client() -> None:
+        connection = Connection(port)
+        while waiting:
+            started_s = time.perf_counter()
+            views.append(await _answer(connection, typical_request(waiting.pop(0), max_tokens)))
+            latencies_s.append(time.perf_counter() - started_s)
+        await connection.close()
+
+    started_s = time.perf_counter()
+    await asyncio.gather(*(client() for _ in range(clients)))
+    seconds = time.perf_counter() - started_s
+    timings = [view["result"]["timings"] for view in views]
+    return LoadFigures(
+        clients=clients,
+        jobs=jobs,
+        tokens_per_second=sum(entry["completion_tokens"] for entry in timings) / seconds,
+        latencies_s=latencies_s,
+        batch_size_mean=_mean([entry["batch_size_mean"] for entry in timings]),
+        seconds=seconds,
+        queue_ms=_mean([entry["queue_ms"] for entry in timings]),
+        prefill_ms=_mean([entry["prefill_ms"] for entry in timings]),
+        decode_ms=_mean([entry["decode_ms"] for entry in timings]),
+    )
+
+
+async def _answer(connection: Connection, body: dict[str, Any]) -> dict[str, Any]:
+    reply = await connection.request("POST", "/v1/jobs", json.dumps(body).encode(), f"Prefer: wait={WAIT_S}\r\n")
+    while reply.status == 202 or reply.json()["status"] in {"queued", "running"}:
+        job_id = reply.json()["id"]
+        reply = await connection.request("GET", f"/v1/jobs/{job_id}?wait={WAIT_S}")
+    view: dict[str, Any] = reply.json()
+    if reply.status != 200 or view["status"] != "succeeded":
+        raise RuntimeError(f"a job did not succeed: {reply.status} {reply.body[:300]!r}")
+    return view
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
