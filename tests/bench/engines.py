@@ -1,7 +1,7 @@
 """`python -m tests.bench.engines`: the native engine beside its peers, in tokens per second and shares of the machine.
 
 Every engine runs in a process of its own on the same 128-token prompts, 64 greedy tokens each. Peers live in virtual
-environments under .bench-venvs (`make bench-peers`); one that is not there is left out with the reason.
+environments under .bench-venvs, made by hand for now; one that is not there is left out with the reason.
 """
 
 import argparse
@@ -36,9 +36,9 @@ class Peer:
     def missing(self) -> str | None:
         """Return why it cannot run, None where it can."""
         if not self.python.exists():
-            return f"no environment at {self.python.parent.parent.relative_to(ROOT)}; run make bench-peers"
+            return f"no environment at {self.python.parent.parent.relative_to(ROOT)}; make it by hand"
         if self.needs is not None and not self.needs.exists():
-            return f"no model at {self.needs.relative_to(ROOT)}; run make bench-peers"
+            return f"no model at {self.needs.relative_to(ROOT)}; make it by hand"
         return None
 
 
