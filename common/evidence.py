@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from common.numbers import Scale, mentioned_scales
 from common.tables import CELL_SEPARATOR, Table
@@ -81,15 +81,20 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How much evidence to keep, in estimated tokens of compact text."""
+    """How much evidence to keep, in estimated tokens of compact text.
+
+    A page of at most `page_tokens` is kept whole, so that every question about it has the same prompt up to the
+    question: a prefix that training computes once and that serving finds in its cache.
+    """
 
     table_tokens: int
     text_tokens: int
+    page_tokens: int = 0
 
 
 # Chosen on the training questions: see docs/training.md for the tokens and the recall of each level.
 WHOLE = Budget(table_tokens=1_000_000, text_tokens=1_000_000)
-BALANCED = Budget(table_tokens=500, text_tokens=260)
+BALANCED = Budget(table_tokens=420, text_tokens=230, page_tokens=750)
 TIGHT = Budget(table_tokens=300, text_tokens=130)
 
 
@@ -137,6 +142,8 @@ def select_evidence(question: str, document: Document, budget: Budget = BALANCED
     Rows and sentences are ranked by the question's words, rare words counting more (inverse document frequency); the
     same input always gives the same text.
     """
+    if is_kept_whole(document, budget):
+        budget = WHOLE
     sentences = [sentence for paragraph in document.paragraphs for sentence in split_sentences(paragraph)]
     rank = _Ranking(question, [*sentences, *(table.line(row) for table in document.tables for row in table.rows)])
     kept_sentences = _within(sentences, [rank.score(sentence) for sentence in sentences], budget.text_tokens)
@@ -153,6 +160,14 @@ def select_evidence(question: str, document: Document, budget: Budget = BALANCED
         if part
     )
     return Evidence(text, rows_kept, rows_total - rows_kept, len(kept_sentences), len(sentences) - len(kept_sentences))
+
+
+def is_kept_whole(document: Document, budget: Budget = BALANCED) -> bool:
+    """Tell whether the whole document fits into the budget's page, whatever is asked about it."""
+    if not budget.page_tokens:
+        return False
+    lines = (table.line(row) for table in document.tables for row in table.rows)
+    return sum(map(estimated_tokens, chain(lines, document.paragraphs))) <= budget.page_tokens
 
 
 def rank_sentences(question: str, document: Document) -> list[str]:

@@ -1,10 +1,12 @@
 """Which rows of which source go into the training mix, and which pages must stay out of it."""
 
+import random
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 
 from common.errors import ConfigurationError
+from common.evidence import BALANCED, is_kept_whole
 from training import sources
 from training.tasks.base import Example
 from training.tasks.explanations import ExplanationTask
@@ -17,9 +19,10 @@ from training.tasks.tatqa import TatqaTask
 from training.tasks.tatqa_extra import TatqaExtraTask
 
 XBRL_QUESTIONS_PER_TABLE = 6
-PAGE_QUESTIONS_PER_TABLE = 2
-REFUSALS = 160
-EXPLANATIONS = 150
+PAGE_QUESTIONS_PER_TABLE = 3
+FINQA_ROWS = 440
+REFUSALS = 260
+EXPLANATIONS = 60
 
 
 def _tatqa(data_dir: Path, seed: int) -> Iterator[Example]:
@@ -28,22 +31,24 @@ def _tatqa(data_dir: Path, seed: int) -> Iterator[Example]:
 
 
 def _statements(data_dir: Path, seed: int) -> Iterator[Example]:
-    """Yield questions over XBRL tables, and more questions over the tables of TAT-QA's training pages."""
+    """Yield questions over XBRL tables, and more over the tables of those TAT-QA pages that prompts hold whole."""
     sources.XBRL_LABELS.locate(data_dir)
     task = StatementsTask(XBRL_QUESTIONS_PER_TABLE, seed)
     for source in sources.XBRL:
         yield from task.examples(source.locate(data_dir))
-    pages = StatementsTask(PAGE_QUESTIONS_PER_TABLE, seed)
+    pages = StatementsTask(PAGE_QUESTIONS_PER_TABLE, seed, BALANCED)
     seen: set[str] = set()
     for example in _tatqa(data_dir, seed):
-        if example.document is None or example.group in seen:
+        if example.document is None or example.group in seen or not is_kept_whole(example.document):
             continue
         seen.add(example.group)
         yield from pages.over(example.document, f"tatqa-{example.group}", TATQA_LICENCE, "tatqa_tables")
 
 
 def _finqa(data_dir: Path, seed: int) -> Iterator[Example]:
-    yield from FinqaTask().examples(sources.FINQA_TRAIN.locate(data_dir))
+    rows = list(FinqaTask().examples(sources.FINQA_TRAIN.locate(data_dir)))
+    rng = random.Random(seed)  # noqa: S311 - drawing rows, not secrets
+    yield from rng.sample(rows, min(FINQA_ROWS, len(rows)))
 
 
 def _sentiment(data_dir: Path, seed: int) -> Iterator[Example]:

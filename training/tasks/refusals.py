@@ -16,15 +16,19 @@ from training.tasks.base import Example, Outcome, RowScore
 # Numbers of programs that are no figures of the report.
 _CONSTANTS = frozenset({"1", "2", "3", "4", "5", "100", "1000"})
 _MAX_OVERLAP = 0.34
+CUT_EVERY = 4
 
 
 class RefusalTask:
-    """Half of the rows keep their page but lose the rows and sentences that hold the answer; half get another page."""
+    """A quarter of the rows keep their page but lose the rows and sentences that hold the answer; the rest get another.
+
+    Another page is the cheaper kind: it is some training page as it is, so its prompt is shared with that page's rows.
+    """
 
     name = "refusal"
 
     def over(self, answered: Sequence[Example], count: int, seed: int) -> Iterator[Example]:
-        """Yield about `count` refusals, half of each kind; the same seed gives the same rows."""
+        """Yield about `count` refusals; the same seed gives the same rows."""
         rng = random.Random(seed)  # noqa: S311 - drawing rows, not secrets
         order = [example for example in answered if example.document is not None and example.answer is not None]
         rng.shuffle(order)
@@ -32,11 +36,12 @@ class RefusalTask:
         for number, example in enumerate(order):
             if made == count:
                 return
-            document = _without_answer(example) if number % 2 == 0 else _foreign(example, order, rng)
+            is_cut = number % CUT_EVERY == 0
+            document = _without_answer(example) if is_cut else _foreign(example, order, rng)
             if document is None:
                 continue
             made += 1
-            yield self._refusal(example, document, "evidence removed" if number % 2 == 0 else "another page")
+            yield self._refusal(example, document, "evidence removed" if is_cut else "another page")
 
     def _refusal(self, example: Example, document: Document, kind: str) -> Example:
         question = example.gold["question"]

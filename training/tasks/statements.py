@@ -16,8 +16,8 @@ from training.statement_tables import read_statements
 from training.tasks.base import Example, Outcome, RowScore, text_hash
 from training.tasks.statement_questions import questions_over
 
-# The questions are about the table; a sentence or two around it is enough to learn to look past text.
-_TABLE_ONLY = Budget(table_tokens=450, text_tokens=50)
+# Where the page around a table is not shared with other rows, a sentence or two of it is enough.
+TABLE_ONLY = Budget(table_tokens=450, text_tokens=50)
 
 
 class StatementsTask:
@@ -25,9 +25,10 @@ class StatementsTask:
 
     name = "statements"
 
-    def __init__(self, questions_per_table: int = 6, seed: int = 0) -> None:
+    def __init__(self, questions_per_table: int = 6, seed: int = 0, budget: Budget = TABLE_ONLY) -> None:
         self._questions = questions_per_table
         self._seed = seed
+        self._budget = budget
 
     def examples(self, path: Path) -> Iterator[Example]:
         """Yield rows over the XBRL instance or fact table at `path`."""
@@ -43,7 +44,7 @@ class StatementsTask:
                     task=self.name,
                     uid=f"{name}-q{number}",
                     messages=figures_messages(
-                        asked.question, select_evidence(asked.question, document, _TABLE_ONLY).text
+                        asked.question, select_evidence(asked.question, document, self._budget).text
                     ),
                     answer=str(asked.line),
                     gold={"question": asked.question, "line": str(asked.line)},
