@@ -92,6 +92,13 @@ class FileStore:
             with suppress(FileNotFoundError):
                 self._system.rm_file(path)
 
+    def keys(self, folder: str) -> list[str]:
+        """Return the keys of the files right in a folder, whose name ends in a slash; none if there is no folder."""
+        with suppress(FileNotFoundError):
+            paths = self._system.ls(self._path(folder), detail=False, refresh=True)
+            return [folder + str(path).rpartition("/")[2] for path in paths]
+        return []
+
     @property
     def _is_folder(self) -> bool:
         return isinstance(self._system, LocalFileSystem)

@@ -36,11 +36,12 @@ class EndedItem:
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """A run as its feeder sees it; `open_items` includes the ended ones."""
+    """A run as its feeder sees it; `open_items` includes the ended ones, of which `ended` holds as many as asked for."""
 
     now_ms: int
     status: RunStatus
     open_items: int
+    ended_items: int
     ended: tuple[EndedItem, ...]
 
 
@@ -98,9 +99,9 @@ def renew_runs(lease_ttl_ms: int, leases: Sequence[tuple[str, int]]) -> Operatio
     return Operation("run_renew", (lease_ttl_ms, *args), lambda reply: tuple(states[flag] for flag in reply))
 
 
-def release_run(run_id: str, token: int) -> Operation[bool]:
-    """Give a lease back, so that another worker goes on at once."""
-    return Operation("run_release", (run_id, token, 0, MOST_FAULTS, ""), bool)
+def release_run(run_id: str, token: int, wait_ms: int = 0) -> Operation[bool]:
+    """Give a lease back, so that another worker goes on, at once or after `wait_ms`."""
+    return Operation("run_release", (run_id, token, wait_ms, MOST_FAULTS, ""), bool)
 
 
 def fault_run(run_id: str, token: int, wait_ms: int, error: LineError) -> Operation[bool]:
@@ -148,6 +149,11 @@ def record(run_id: str, token: int, done: Record) -> Operation[bool]:
     return Operation("run_record", (run_id, token, json.dumps(parameters)), bool)
 
 
+def drop_open(run_id: str, token: int) -> Operation[bool]:
+    """Cancel the jobs of a run's open items: queued ones at once, running ones by their workers."""
+    return Operation("run_drop", (run_id, token), bool)
+
+
 def finalize_run(run_id: str, token: int) -> Operation[RunStatus | None]:
     """Note that every item has its record; None if the lease passed on."""
     return Operation("run_finalize", (run_id, token), _read_status)
@@ -180,10 +186,10 @@ def _read_status(reply: Any) -> RunStatus | None:
 def _read_view(reply: Any) -> RunView | None:
     if not reply:
         return None
-    now_ms, status, open_items, *rest = reply
+    now_ms, status, open_items, ended_items, *rest = reply
     ended = [
         EndedItem(OpenItem.model_validate_json(entry), job_from_fields(fields) if fields else None)
         for entry, fields in zip(rest[::2], rest[1::2], strict=True)
     ]
     ended.sort(key=lambda end: end.item.index)
-    return RunView(int(now_ms), RunStatus(status), int(open_items), tuple(ended))
+    return RunView(int(now_ms), RunStatus(status), int(open_items), int(ended_items), tuple(ended))

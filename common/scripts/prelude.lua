@@ -100,3 +100,16 @@ local function accept(p)
   redis.call('HINCRBY', root .. 'finished', 'accepted', 1)
   emit(p.id, 'queued', {lane = p.lane, prompt_tokens = p.prompt_tokens})
 end
+
+-- Cancel a queued job, and ask a running one's worker to end it.
+local function ask_cancel(id)
+  local state = redis.call('HMGET', job_key(id), 'status', 'lane', 'cost_tokens', 'cancel_requested')
+  if state[1] == 'queued' then
+    dequeue(id, state[2], state[3])
+    finish(id, 'cancelled', {})
+  elseif state[1] == 'running' and not state[4] then
+    redis.call('HSET', job_key(id), 'cancel_requested', 1)
+    emit(id, 'cancelling', {attempt = tonumber(field(id, 'attempt'))})
+    redis.call('PUBLISH', root .. 'cancel', id)
+  end
+end
