@@ -47,9 +47,7 @@ class FeedContext:
 class RunFeed:
     """Feeds one leased run; `stopped` tells that the lease must be given up."""
 
-    def __init__(
-        self, context: FeedContext, run: BulkRun, source: BulkSource, stopped: Callable[[], bool]
-    ) -> None:
+    def __init__(self, context: FeedContext, run: BulkRun, source: BulkSource, stopped: Callable[[], bool]) -> None:
         self._context = context
         self._run = run
         self._source = source
@@ -69,7 +67,8 @@ class RunFeed:
                     status = self._feed(status)
                 case _:
                     status = self._finish()
-        sweep(self._context.files, self._run, self._persist(run_operations.run_parts(self._run.id)))
+        kept = self._persist(run_operations.run_parts(self._run.id))
+        sweep(self._context.files, self._run, kept)
         self._persist(run_operations.close_run(*self._lease))
         return status
 
