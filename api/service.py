@@ -14,6 +14,7 @@ from structlog.contextvars import bind_contextvars
 from api.admission import Admission
 from api.notifications import Listener, Notifications
 from api.permits import PermitSender
+from api.rendering import Rendering
 from api.schemas import JOB_ID_PATTERN, JobSubmission
 from api.settings import ApiSettings
 from common import operations
@@ -59,6 +60,7 @@ class JobService:
         self._permits = permits
         self._notifications = notifications
         self._metrics = metrics
+        self._rendering = Rendering()
 
     async def submit(self, caller: str, submission: JobSubmission, idempotency_key: str | None) -> Accepted:
         """Accept a job or raise what speaks against it; an accepted job is never lost."""
@@ -101,7 +103,7 @@ class JobService:
         return jobs[:most_jobs], len(jobs) > most_jobs
 
     async def _submit(self, caller: str, submission: JobSubmission, idempotency_key: str | None) -> Accepted:
-        request = submission.generate_request()
+        request = await self._rendering.request(submission)
         prompt_tokens = await self._admission.prompt_tokens(request)
         if submission.webhook is not None:
             await self._admission.check_webhook(submission.webhook)
