@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -21,6 +21,7 @@ from common.errors import (
     UnavailableError,
 )
 from common.telemetry import get_logger
+from common.wire import faults_in_words
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 UNAVAILABLE_RETRY_S = 2
@@ -80,6 +81,7 @@ KINDS: Mapping[str, ProblemKind] = {
     "not_found": ProblemKind(404, "There is no such object"),
     "method_not_allowed": ProblemKind(405, "This address does not take this method"),
     "body_timeout": ProblemKind(408, "The body took too long to arrive"),
+    "file_in_use": ProblemKind(409, "The file is in use"),
     "body_too_large": ProblemKind(413, "The body is too large or too deep"),
     "unsupported_media_type": ProblemKind(415, "The body must be JSON"),
     "wrong_host": ProblemKind(421, "This host name is not served here"),
@@ -169,7 +171,7 @@ async def _on_own_error(request: Request, error: FinanceLLMError) -> Response:
 
 async def _on_validation_error(request: Request, error: RequestValidationError) -> Response:
     found = error.errors()
-    faults = [FieldFault(field=_field_path(fault["loc"]), reason=_reason(fault)) for fault in found[:MAX_FAULTS]]
+    faults = [FieldFault(field=field, reason=reason) for field, reason in faults_in_words(found[:MAX_FAULTS])]
     detail = f"{faults[0].field}: {faults[0].reason}" if len(found) == 1 else f"{len(found)} fields are not valid."
     return problem_response(request.url.path, "invalid_request", detail, faults)
 
@@ -222,17 +224,3 @@ def _headers(error: FinanceLLMError) -> dict[str, str]:
             return {"WWW-Authenticate": 'Bearer realm="financellm"'}
     # What is left of a refused body is not read, so the connection cannot serve another request.
     return {"Connection": "close"} if error.code in {"body_too_large", "body_timeout"} else {}
-
-
-def _field_path(location: Sequence[Any]) -> str:
-    parts = [str(part) for part in location if part not in {"body", "query", "path", "header"}]
-    return ".".join(parts)[:200] or "body"
-
-
-def _reason(fault: Mapping[str, Any]) -> str:
-    match fault["type"]:
-        case "extra_forbidden":
-            return "This field is not known; check its spelling. Nothing is ignored silently."
-        case "missing":
-            return "This field is required."
-    return str(fault["msg"])

@@ -10,7 +10,9 @@ from prometheus_client import CollectorRegistry
 
 from api.admission import Admission
 from api.auth import Authenticator
+from api.batch_service import BatchService
 from api.capacity import Capacity
+from api.file_service import FileService
 from api.notifications import Notifications
 from api.permits import PermitSender, SendPermit
 from api.prompt_tokens import PromptCounter, TokenizerCounter, make_counter
@@ -18,6 +20,7 @@ from api.service import JobService
 from api.settings import ApiSettings
 from api.streaming import EventStreams
 from common.errors import ModelFilesError
+from common.files import FileStore
 from common.jobs import Lane
 from common.queue import make_celery, send_permit
 from common.store import AsyncJobStore
@@ -42,6 +45,8 @@ class Gateway:
     notifications: Notifications
     service: JobService
     streams: EventStreams
+    files: FileService
+    batches: BatchService
     metrics: GatewayMetrics
 
     @classmethod
@@ -61,6 +66,7 @@ class Gateway:
         notifications = Notifications(store, settings.max_listeners)
         admission = Admission(settings, counter, capacity, resolver)
         service = JobService(settings, store, admission, permits, notifications, metrics)
+        files = FileService(settings, store, FileStore.from_settings(settings))
         return cls(
             settings=settings,
             store=store,
@@ -71,6 +77,8 @@ class Gateway:
             notifications=notifications,
             service=service,
             streams=EventStreams(settings, store, service, notifications, metrics),
+            files=files,
+            batches=BatchService(store, files),
             metrics=metrics,
         )
 

@@ -13,6 +13,7 @@ from common.operations import WorkerInfo
 from common.store import JobStore
 from common.telemetry import get_logger
 from worker.background import Periodic
+from worker.bulk.assembly import make_feeder
 from worker.engine.loop import EngineLoop
 from worker.engine.registry import choose_engine, engine_builder, tokenizer_for
 from worker.lease import CancelListener, LeaseKeeper
@@ -59,6 +60,9 @@ class WorkerService:
         self._watchdog = Watchdog(self._loop, store, settings.lanes, settings.stall_timeout_s, settings.deaf_timeout_s)
         self._cancels = CancelListener(store, self._keeper)
         self._draining = threading.Event()
+        self._feeder = make_feeder(
+            store, celery, settings, tokenizer, self._loop.engine.capabilities.max_row_tokens, self._metrics.bulk
+        )
         self._threads = [
             Periodic("heartbeat", settings.heartbeat_interval_ms / 1000, self._keeper.beat),
             Periodic("progress", settings.progress_interval_ms / 1000, progress.flush),
@@ -72,6 +76,8 @@ class WorkerService:
         self._cancels.start()
         for thread in self._threads:
             thread.start()
+        if Lane.BULK in self._settings.lanes:
+            self._feeder.start()
 
     @property
     def draining(self) -> bool:
@@ -90,6 +96,8 @@ class WorkerService:
             return
         self._draining.set()
         self._gate.close()
+        # Runs pass on at once; their jobs under way here may use the drain time.
+        self._feeder.drain()
         logger.info("draining", running=len(self._keeper.held()), drain_s=self._settings.drain_s)
         threading.Thread(target=self._hand_back_late, name="drain", daemon=True).start()
 
@@ -97,6 +105,7 @@ class WorkerService:
         """Stop everything and say goodbye."""
         self._draining.set()
         self._gate.close()
+        self._feeder.stop()
         self._loop.close()
         for thread in self._threads:
             thread.stop()
