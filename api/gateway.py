@@ -11,6 +11,8 @@ from prometheus_client import CollectorRegistry
 from api.admission import Admission
 from api.auth import Authenticator
 from api.capacity import Capacity
+from api.chat_service import ChatService
+from api.chat_stream import ChatStreams
 from api.notifications import Notifications
 from api.permits import PermitSender, SendPermit
 from api.prompt_tokens import PromptCounter, TokenizerCounter, make_counter
@@ -42,6 +44,8 @@ class Gateway:
     notifications: Notifications
     service: JobService
     streams: EventStreams
+    chats: ChatService
+    chat_streams: ChatStreams
     metrics: GatewayMetrics
 
     @classmethod
@@ -61,6 +65,8 @@ class Gateway:
         notifications = Notifications(store, settings.max_listeners)
         admission = Admission(settings, counter, capacity, resolver)
         service = JobService(settings, store, admission, permits, notifications, metrics)
+        streams = EventStreams(settings, store, service, notifications, metrics)
+        chats = ChatService(settings, service, admission, capacity, notifications, metrics)
         return cls(
             settings=settings,
             store=store,
@@ -70,7 +76,9 @@ class Gateway:
             permits=permits,
             notifications=notifications,
             service=service,
-            streams=EventStreams(settings, store, service, notifications, metrics),
+            streams=streams,
+            chats=chats,
+            chat_streams=ChatStreams(settings, service, chats, streams, notifications, metrics),
             metrics=metrics,
         )
 
