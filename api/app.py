@@ -12,9 +12,9 @@ from api.errors import install_error_handlers
 from api.gateway import Gateway
 from api.middleware import DOCS_PATH, RequestFrame
 from api.permits import SendPermit
-from api.responses import drop_security, use_problem_media_type
+from api.responses import drop_framework_errors, drop_security, use_problem_media_type
 from api.route import SECURITY_SCHEME
-from api.routes import batches, files, health, jobs
+from api.routes import batches, chat, files, health, jobs
 from api.settings import ApiSettings
 from common.store import AsyncJobStore
 from common.webhook_targets import Resolver, resolve
@@ -32,6 +32,7 @@ TAGS = [
     {"name": "jobs", "description": "Questions and their answers."},
     {"name": "files", "description": "Inputs and outputs of batches, as OpenAI clients know them."},
     {"name": "batches", "description": "Many chat requests in one file, as OpenAI clients know them."},
+    {"name": "openai", "description": "What OpenAI's clients call."},
     {"name": "service", "description": "Health, metrics and models."},
 ]
 
@@ -51,6 +52,7 @@ class GatewayApp(FastAPI):
             return self.openapi_schema
         description = super().openapi()
         use_problem_media_type(description)
+        drop_framework_errors(description)
         if self.state.gateway.settings.key_hashes:
             description["components"]["securitySchemes"] = {SECURITY_SCHEME: KEY_SCHEME}
         else:
@@ -91,6 +93,7 @@ def create_app(
     app.include_router(jobs.router)
     app.include_router(files.router)
     app.include_router(batches.router)
+    app.include_router(chat.router)
     app.include_router(health.guarded)
     app.include_router(health.router)
     return app

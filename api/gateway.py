@@ -12,6 +12,8 @@ from api.admission import Admission
 from api.auth import Authenticator
 from api.batch_service import BatchService
 from api.capacity import Capacity
+from api.chat_service import ChatService
+from api.chat_stream import ChatStreams
 from api.file_service import FileService
 from api.notifications import Notifications
 from api.permits import PermitSender, SendPermit
@@ -47,6 +49,8 @@ class Gateway:
     streams: EventStreams
     files: FileService
     batches: BatchService
+    chats: ChatService
+    chat_streams: ChatStreams
     metrics: GatewayMetrics
 
     @classmethod
@@ -67,6 +71,8 @@ class Gateway:
         admission = Admission(settings, counter, capacity, resolver)
         service = JobService(settings, store, admission, permits, notifications, metrics)
         files = FileService(settings, store, FileStore.from_settings(settings))
+        streams = EventStreams(settings, store, service, notifications, metrics)
+        chats = ChatService(settings, service, admission, capacity, notifications, metrics)
         return cls(
             settings=settings,
             store=store,
@@ -76,9 +82,11 @@ class Gateway:
             permits=permits,
             notifications=notifications,
             service=service,
-            streams=EventStreams(settings, store, service, notifications, metrics),
+            streams=streams,
             files=files,
             batches=BatchService(store, files),
+            chats=chats,
+            chat_streams=ChatStreams(settings, service, chats, streams, notifications, metrics),
             metrics=metrics,
         )
 

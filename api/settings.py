@@ -47,6 +47,9 @@ class ApiSettings(Settings):
     max_json_depth: int = Field(16, ge=2, le=200, description="Deepest nesting of a JSON request body.")
     body_timeout_s: float = Field(30.0, gt=0, description="Longest time a request body may take to arrive.")
     max_wait_s: float = Field(60.0, gt=0, description="Longest wait of a long poll or a Prefer: wait.")
+    chat_wait_s: float = Field(
+        280.0, gt=0, description="Longest wait of a chat completion; some proxies end what is silent for five minutes."
+    )
     max_listeners: int = Field(2_000, ge=1, description="Event streams and long polls open at once in one process.")
     event_stream_lifetime_s: float = Field(600.0, gt=0, description="A stream ends after this and asks to reconnect.")
     heartbeat_s: float = Field(15.0, gt=0, description="Time between comments that keep an event stream open.")
