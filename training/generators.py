@@ -74,7 +74,10 @@ class LocalGenerator:
 
     def generate(self, prompts: Sequence[Prompt], max_tokens: int) -> Iterator[Generated]:
         """Yield the outputs in order; they are computed in batches sorted by length."""
-        encoded = [self._tokenizer.encode_chat(prompt.messages) + self._prefix_ids(prompt.prefix) for prompt in prompts]
+        encoded = [
+            self._tokenizer.encode_chat(prompt.messages) + self._tokenizer.encode_text(prompt.prefix)
+            for prompt in prompts
+        ]
         order = sorted(range(len(prompts)), key=lambda number: len(encoded[number]))
         outputs: dict[int, Generated] = {}
         for start in range(0, len(order), self._batch_rows):
@@ -83,9 +86,6 @@ class LocalGenerator:
                 text = prompts[number].prefix + self._tokenizer.decode(ids)
                 outputs[number] = Generated(text, len(encoded[number]), len(ids))
         yield from (outputs[number] for number in range(len(prompts)))
-
-    def _prefix_ids(self, prefix: str) -> list[int]:
-        return self._tokenizer.encode_answer(prefix)[:-1]
 
     def _batch(self, rows: Sequence[list[int]], max_tokens: int) -> list[list[int]]:
         torch = self._torch
