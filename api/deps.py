@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.collection_service import CollectionService
 from api.gateway import Gateway
 from api.service import JobService
 
@@ -23,6 +24,11 @@ class CallContext:
     def jobs(self) -> JobService:
         """The job service."""
         return self.gateway.service
+
+    @property
+    def collections(self) -> CollectionService:
+        """The collection service."""
+        return self.gateway.collections
 
 
 def get_gateway(request: Request) -> Gateway:

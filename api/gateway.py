@@ -11,13 +11,16 @@ from prometheus_client import CollectorRegistry
 from api.admission import Admission
 from api.auth import Authenticator
 from api.capacity import Capacity
+from api.collection_service import CollectionService
 from api.notifications import Notifications
 from api.permits import PermitSender, SendPermit
 from api.prompt_tokens import PromptCounter, TokenizerCounter, make_counter
 from api.service import JobService
 from api.settings import ApiSettings
 from api.streaming import EventStreams
+from api.uploads import Uploads
 from common.errors import ModelFilesError
+from common.files import FileStore
 from common.jobs import Lane
 from common.queue import make_celery, send_permit
 from common.store import AsyncJobStore
@@ -42,6 +45,7 @@ class Gateway:
     notifications: Notifications
     service: JobService
     streams: EventStreams
+    collections: CollectionService
     metrics: GatewayMetrics
 
     @classmethod
@@ -60,6 +64,7 @@ class Gateway:
         permits = PermitSender(send or _celery_sender(make_celery(settings)))
         notifications = Notifications(store, settings.max_listeners)
         admission = Admission(settings, counter, capacity, resolver)
+        files = FileStore.from_settings(settings)
         service = JobService(settings, store, admission, permits, notifications, metrics)
         return cls(
             settings=settings,
@@ -71,6 +76,7 @@ class Gateway:
             notifications=notifications,
             service=service,
             streams=EventStreams(settings, store, service, notifications, metrics),
+            collections=CollectionService(store, files, Uploads(settings, files)),
             metrics=metrics,
         )
 
