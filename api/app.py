@@ -14,7 +14,7 @@ from api.middleware import DOCS_PATH, RequestFrame
 from api.permits import SendPermit
 from api.responses import drop_security, use_problem_media_type
 from api.route import SECURITY_SCHEME
-from api.routes import collections, health, jobs
+from api.routes import collections, health, jobs, queries
 from api.settings import ApiSettings
 from common.store import AsyncJobStore
 from common.webhook_targets import Resolver, resolve
@@ -31,6 +31,7 @@ Answers 429 and 503 carry `Retry-After`. Every answer carries `X-Request-ID`, wh
 TAGS = [
     {"name": "jobs", "description": "Questions and their answers."},
     {"name": "collections", "description": "Reports to ask about."},
+    {"name": "queries", "description": "Questions over reports, and the tables of their answers."},
     {"name": "service", "description": "Health, metrics and models."},
 ]
 
@@ -89,6 +90,7 @@ def create_app(
     install_error_handlers(app)
     app.include_router(jobs.router)
     app.include_router(collections.router)
+    app.include_router(queries.router)
     app.include_router(health.guarded)
     app.include_router(health.router)
     return app

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from api.collection_service import CollectionService
 from api.gateway import Gateway
+from api.query_service import QueryService
 from api.service import JobService
 
 
@@ -29,6 +30,11 @@ class CallContext:
     def collections(self) -> CollectionService:
         """The collection service."""
         return self.gateway.collections
+
+    @property
+    def queries(self) -> QueryService:
+        """The query service."""
+        return self.gateway.queries
 
 
 def get_gateway(request: Request) -> Gateway:

@@ -15,6 +15,9 @@ from api.collection_service import CollectionService
 from api.notifications import Notifications
 from api.permits import PermitSender, SendPermit
 from api.prompt_tokens import PromptCounter, TokenizerCounter, make_counter
+from api.query_rows import QueryRows
+from api.query_service import QueryService
+from api.query_streaming import QueryStreams
 from api.service import JobService
 from api.settings import ApiSettings
 from api.streaming import EventStreams
@@ -46,6 +49,8 @@ class Gateway:
     service: JobService
     streams: EventStreams
     collections: CollectionService
+    queries: QueryService
+    query_streams: QueryStreams
     metrics: GatewayMetrics
 
     @classmethod
@@ -66,6 +71,8 @@ class Gateway:
         admission = Admission(settings, counter, capacity, resolver)
         files = FileStore.from_settings(settings)
         service = JobService(settings, store, admission, permits, notifications, metrics)
+        collections = CollectionService(store, files, Uploads(settings, files))
+        queries = QueryService(store, collections, QueryRows(files))
         return cls(
             settings=settings,
             store=store,
@@ -76,7 +83,9 @@ class Gateway:
             notifications=notifications,
             service=service,
             streams=EventStreams(settings, store, service, notifications, metrics),
-            collections=CollectionService(store, files, Uploads(settings, files)),
+            collections=collections,
+            queries=queries,
+            query_streams=QueryStreams(settings, queries, collections, notifications),
             metrics=metrics,
         )
 

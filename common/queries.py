@@ -5,7 +5,6 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from common.bulk import run_folder
 from common.collections import ItemError
 from common.values import Value
 
@@ -94,7 +93,7 @@ class Row(BaseModel):
 
 def plan_key(run_id: str) -> str:
     """Return where a query's plan is kept: one PlannedRow as JSON a line, in row order."""
-    return f"{run_folder(run_id)}plan.jsonl"
+    return f"plans/{run_id}.jsonl"
 
 
 def pending_row(planned: PlannedRow) -> Row:

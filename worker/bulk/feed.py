@@ -47,9 +47,7 @@ class FeedContext:
 class RunFeed:
     """Feeds one leased run; `stopped` tells that the lease must be given up."""
 
-    def __init__(
-        self, context: FeedContext, run: BulkRun, source: BulkSource, stopped: Callable[[], bool]
-    ) -> None:
+    def __init__(self, context: FeedContext, run: BulkRun, source: BulkSource, stopped: Callable[[], bool]) -> None:
         self._context = context
         self._run = run
         self._source = source

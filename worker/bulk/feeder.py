@@ -108,9 +108,7 @@ class BulkFeeder:
         run = held.run
         try:
             source = open_source(run, self._files, self._settings)
-            status = RunFeed(
-                self._context, run, source, lambda: self._draining.is_set() or held.lost.is_set()
-            ).work()
+            status = RunFeed(self._context, run, source, lambda: self._draining.is_set() or held.lost.is_set()).work()
             self._metrics.ended.labels(status.value).inc()
             logger.info("run ended", run_id=run.id, status=status.value)
         except LeaseLostError as error:
