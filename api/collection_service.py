@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from fastapi import Request
 
-from api.uploads import Uploads
+from api.report_uploads import ReportUploads
 from common import collection_operations as operations
 from common.collections import Collection, DocumentRecord, DocumentStatus, new_collection_id, upload_key
 from common.errors import NotFoundError, RequestError
@@ -25,7 +25,7 @@ T = TypeVar("T")
 class CollectionService:
     """Everything the collection routes do, one method a verb; raises NotFoundError for what the caller has not."""
 
-    def __init__(self, store: AsyncJobStore, files: FileStore, uploads: Uploads) -> None:
+    def __init__(self, store: AsyncJobStore, files: FileStore, uploads: ReportUploads) -> None:
         self._store = store
         self._files = files
         self._uploads = uploads

@@ -81,6 +81,7 @@ KINDS: Mapping[str, ProblemKind] = {
     "not_found": ProblemKind(404, "There is no such object"),
     "method_not_allowed": ProblemKind(405, "This address does not take this method"),
     "body_timeout": ProblemKind(408, "The body took too long to arrive"),
+    "file_in_use": ProblemKind(409, "The file is in use"),
     "body_too_large": ProblemKind(413, "The body is too large or too deep"),
     "unsupported_media_type": ProblemKind(415, "The body must be JSON"),
     "wrong_host": ProblemKind(421, "This host name is not served here"),

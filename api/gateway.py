@@ -10,18 +10,20 @@ from prometheus_client import CollectorRegistry
 
 from api.admission import Admission
 from api.auth import Authenticator
+from api.batch_service import BatchService
 from api.capacity import Capacity
 from api.collection_service import CollectionService
+from api.file_service import FileService
 from api.notifications import Notifications
 from api.permits import PermitSender, SendPermit
 from api.prompt_tokens import PromptCounter, TokenizerCounter, make_counter
 from api.query_rows import QueryRows
 from api.query_service import QueryService
 from api.query_streaming import QueryStreams
+from api.report_uploads import ReportUploads
 from api.service import JobService
 from api.settings import ApiSettings
 from api.streaming import EventStreams
-from api.uploads import Uploads
 from common.errors import ModelFilesError
 from common.files import FileStore
 from common.jobs import Lane
@@ -51,6 +53,8 @@ class Gateway:
     collections: CollectionService
     queries: QueryService
     query_streams: QueryStreams
+    files: FileService
+    batches: BatchService
     metrics: GatewayMetrics
 
     @classmethod
@@ -69,10 +73,11 @@ class Gateway:
         permits = PermitSender(send or _celery_sender(make_celery(settings)))
         notifications = Notifications(store, settings.max_listeners)
         admission = Admission(settings, counter, capacity, resolver)
-        files = FileStore.from_settings(settings)
+        blobs = FileStore.from_settings(settings)
         service = JobService(settings, store, admission, permits, notifications, metrics)
-        collections = CollectionService(store, files, Uploads(settings, files))
-        queries = QueryService(store, collections, QueryRows(files))
+        collections = CollectionService(store, blobs, ReportUploads(settings, blobs))
+        queries = QueryService(store, collections, QueryRows(blobs))
+        files = FileService(settings, store, blobs)
         return cls(
             settings=settings,
             store=store,
@@ -86,6 +91,8 @@ class Gateway:
             collections=collections,
             queries=queries,
             query_streams=QueryStreams(settings, queries, collections, notifications),
+            files=files,
+            batches=BatchService(store, files),
             metrics=metrics,
         )
 

@@ -43,6 +43,7 @@ class ApiSettings(Settings):
     )
 
     max_body_bytes: int = Field(1_048_576, ge=1_024, description="Largest JSON request body.")
+    max_upload_bytes: int = Field(209_715_200, ge=1_024, description="Largest uploaded file.")
     max_json_depth: int = Field(16, ge=2, le=200, description="Deepest nesting of a JSON request body.")
     body_timeout_s: float = Field(30.0, gt=0, description="Longest time a request body may take to arrive.")
     max_upload_bytes: int = Field(2 * 2**30, ge=1_024, description="Largest upload in one request, and unpacked.")

@@ -1,128 +1,144 @@
-"""Uploaded files: hashed while they stream, kept once per content, archives opened, trouble told by name."""
+"""One uploaded file and the form fields beside it, streamed into the file store piece by piece."""
 
-import asyncio
-import hashlib
-import tempfile
-from collections.abc import AsyncIterator, Iterator
-from typing import IO, BinaryIO, cast
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
+from typing import BinaryIO
 
+import anyio.to_thread
+from anyio import CapacityLimiter
 from fastapi import Request
 
-from api.archives import ArchiveError, ArchiveLimits, archive_files, is_archive, too_large_error
 from api.multipart import PartBegin, PartData, PartEnd, read_parts
-from api.settings import ApiSettings
-from common.collections import ItemError, NewDocument, new_document_id, upload_key
-from common.errors import RequestError
-from common.files import CHUNK_BYTES, FileStore
+from common.errors import BodyTooLargeError, RequestError
+from common.files import FileStore
 
-FILE_FIELD = "file"
-_SPOOL_BYTES = 1 << 20
+WRITING_THREADS = 8
+# Pieces are written together, as each hand-over to a thread costs more than the copy.
+WRITE_BYTES = 1 << 20
+MOST_FIELD_BYTES = 4_096
+# Beside the file: boundaries, part heads and fields.
+FORM_BYTES = 64 << 10
+
+
+@dataclass(slots=True)
+class Upload:
+    """What a form held; the file's bytes are in the store under the key that was given for them."""
+
+    fields: dict[str, str] = field(default_factory=dict)
+    filename: str | None = None
+    bytes: int = 0
 
 
 class Uploads:
-    """Takes files out of requests into the file store."""
+    """Receives forms with one file named `file`."""
 
-    def __init__(self, settings: ApiSettings, files: FileStore) -> None:
-        self._settings = settings
+    def __init__(self, files: FileStore, most_file_bytes: int, idle_timeout_s: float) -> None:
         self._files = files
+        self._most_file_bytes = most_file_bytes
+        self._idle_timeout_s = idle_timeout_s
+        self._threads = CapacityLimiter(WRITING_THREADS)
 
-    async def receive(self, request: Request) -> AsyncIterator[list[NewDocument]]:
-        """Yield what each `file` part of the body holds, as soon as it is kept: one document, or those of an archive.
+    async def receive(self, request: Request, key: str) -> Upload:
+        """Read a form; raises RequestErrors, after which nothing is under the key.
 
-        Raises RequestError for a body that is no such form.
+        A declared length over the limit is refused before anything is read.
         """
-        settings = self._settings
-        part: _Part | None = None
+        self._check_declared(request)
+        receiver = _Receiver(self._files, key, self._most_file_bytes)
         try:
-            async for event in read_parts(request, settings.max_upload_bytes, settings.upload_idle_timeout_s):
-                match event:
-                    case PartBegin():
-                        part = _Part(_file_name(event))
-                    case PartData() if part is not None:
-                        part.write(event.data)
-                    case PartEnd() if part is not None:
-                        yield await asyncio.to_thread(self._kept, part)
-                        part.file.close()
-                        part = None
-        finally:
-            if part is not None:
-                part.file.close()
+            await self._read(request, receiver)
+        except BaseException as error:
+            failure = (type(error), error, error.__traceback__)
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(receiver.close, failure, limiter=self._threads)
+            raise
+        await anyio.to_thread.run_sync(receiver.close, (None, None, None), limiter=self._threads)
+        return receiver.upload
 
-    def _kept(self, part: "_Part") -> list[NewDocument]:
-        part.file.seek(0)
-        content = cast("BinaryIO", part.file)
-        if is_archive(part.name, content):
-            part.file.seek(0)
-            return list(self._unpacked(part.name, content))
-        if part.size_bytes > self._settings.max_document_bytes:
-            error = too_large_error(part.size_bytes, self._settings.max_document_bytes)
-            return [_document(part.name, part.size_bytes, part.sha256.hexdigest(), error)]
-        self._keep(part.sha256.hexdigest(), part.file)
-        return [_document(part.name, part.size_bytes, part.sha256.hexdigest())]
+    async def _read(self, request: Request, receiver: "_Receiver") -> None:
+        async for event in read_parts(request, self._most_file_bytes + FORM_BYTES, self._idle_timeout_s):
+            match event:
+                case PartBegin():
+                    receiver.begin(event)
+                case PartData() if receiver.take(event.data):
+                    await anyio.to_thread.run_sync(receiver.flush, limiter=self._threads)
+                case PartEnd():
+                    await anyio.to_thread.run_sync(receiver.flush, limiter=self._threads)
+                    receiver.end()
+        if receiver.upload.filename is None:
+            raise RequestError("The form holds no file; send it as the part `file` with a file name.", "file")
 
-    def _unpacked(self, archive_name: str, file: BinaryIO) -> Iterator[NewDocument]:
-        settings = self._settings
-        limits = ArchiveLimits(settings.max_archive_files, settings.max_document_bytes, settings.max_upload_bytes)
-        try:
-            for entry in archive_files(file, limits):
-                if entry.content is None:
-                    yield _document(entry.name, entry.size_bytes, _name_hash(entry.name), entry.error)
-                    continue
-                with entry.content, tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as unpacked:
-                    sha256 = _copied(entry.content, unpacked)
-                    self._keep(sha256, unpacked)
-                yield _document(entry.name, entry.size_bytes, sha256)
-        except ArchiveError as error:
-            yield _document(archive_name, 0, _name_hash(archive_name), error.error)
+    def _check_declared(self, request: Request) -> None:
+        declared = request.headers.get("content-length", "")
+        if declared.isdecimal() and int(declared) > self._most_file_bytes + FORM_BYTES:
+            raise _too_large(self._most_file_bytes)
 
-    def _keep(self, sha256: str, file: IO[bytes]) -> None:
-        """Write a file under its content's name unless it is there."""
-        key = upload_key(sha256)
-        if self._files.exists(key):
+
+class _Receiver:
+    """The state of one form; `flush` and `close` block."""
+
+    def __init__(self, files: FileStore, key: str, most_file_bytes: int) -> None:
+        self._files = files
+        self._key = key
+        self._most_file_bytes = most_file_bytes
+        self._stack = ExitStack()
+        self._file: BinaryIO | None = None
+        self._part: PartBegin | None = None
+        self._buffer = bytearray()
+        self.upload = Upload()
+
+    def begin(self, part: PartBegin) -> None:
+        self._part = part
+        self._buffer.clear()
+        if part.filename is None:
+            if part.name in self.upload.fields:
+                raise RequestError(f"The field {part.name[:64]!r} is sent twice.", part.name[:64])
             return
-        file.seek(0)
-        with self._files.writing(key) as kept:
-            while chunk := file.read(CHUNK_BYTES):
-                kept.write(chunk)
+        if part.name != "file" or self.upload.filename is not None:
+            raise RequestError("Send exactly one file, as the part `file`.", part.name[:64])
+        self.upload.filename = part.filename
+
+    def take(self, data: bytes) -> bool:
+        """Keep a piece; tells whether it is time to flush."""
+        self._buffer += data
+        if self._is_file:
+            self.upload.bytes += len(data)
+            if self.upload.bytes > self._most_file_bytes:
+                raise _too_large(self._most_file_bytes)
+            return len(self._buffer) >= WRITE_BYTES
+        if len(self._buffer) > MOST_FIELD_BYTES:
+            raise BodyTooLargeError(f"A form field is longer than {MOST_FIELD_BYTES} bytes.")
+        return False
+
+    def flush(self) -> None:
+        if not self._is_file:
+            return
+        if self._file is None:
+            writing: AbstractContextManager[BinaryIO] = self._files.writing(self._key)
+            self._file = self._stack.enter_context(writing)
+        self._file.write(bytes(self._buffer))
+        self._buffer.clear()
+
+    def end(self) -> None:
+        if not self._is_file and self._part is not None:
+            self.upload.fields[self._part.name] = self._buffer.decode("utf-8", "replace")
+        self._part = None
+
+    def close(self, failure: tuple[type[BaseException] | None, BaseException | None, object]) -> None:
+        """Make the file seen, or after a failure leave nothing behind."""
+        if failure[1] is None:
+            self._stack.close()
+            return
+        try:
+            self._stack.__exit__(*failure)  # type: ignore[arg-type]
+        except BaseException as error:
+            if error is not failure[1]:
+                raise
+
+    @property
+    def _is_file(self) -> bool:
+        return self._part is not None and self._part.filename is not None
 
 
-class _Part:
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.file = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 - closed when the part was kept
-        self.sha256 = hashlib.sha256()
-        self.size_bytes = 0
-
-    def write(self, data: bytes) -> None:
-        self.file.write(data)
-        self.sha256.update(data)
-        self.size_bytes += len(data)
-
-
-def _file_name(part: PartBegin) -> str:
-    if part.name != FILE_FIELD or part.filename is None:
-        raise RequestError(
-            f"The form has a field {part.name[:64]!r}; send each report as a file in the field `{FILE_FIELD}`.",
-            part.name[:64] or FILE_FIELD,
-        )
-    # Folders stay part of the name, so that two reports of one name in different folders can be told apart.
-    parts = [piece for piece in part.filename.replace("\\", "/").split("/") if piece not in ("", ".", "..")]
-    return "/".join(parts) or "unnamed"
-
-
-def _copied(source: IO[bytes], target: IO[bytes]) -> str:
-    digest = hashlib.sha256()
-    while chunk := source.read(CHUNK_BYTES):
-        digest.update(chunk)
-        target.write(chunk)
-    return digest.hexdigest()
-
-
-def _document(name: str, size_bytes: int, sha256: str, error: ItemError | None = None) -> NewDocument:
-    named = None if error is None else ItemError(code=error.code, message=f"{name}: {error.message}")
-    return NewDocument(id=new_document_id(), name=name, bytes=size_bytes, sha256=sha256, error=named)
-
-
-def _name_hash(name: str) -> str:
-    # A file that was not read has no content hash; the same refusal twice is still one document.
-    return hashlib.sha256(f"unread {name}".encode()).hexdigest()
+def _too_large(most_bytes: int) -> BodyTooLargeError:
+    return BodyTooLargeError(f"The file is larger than {most_bytes} bytes. Split it into several.")

@@ -11,6 +11,7 @@
     │   └── IdempotencyMismatchError
     ├── UnauthorizedError
     ├── NotFoundError
+    ├── FileInUseError              a run still reads the file
     ├── QueueFullError              try again later; carries the wait
     ├── UnavailableError            a part we depend on is away
     ├── LeaseLostError              this worker no longer owns the job
@@ -107,6 +108,12 @@ class NotFoundError(FinanceLLMError):
     """The caller has no such object; another caller's object looks the same as none."""
 
     code = "not_found"
+
+
+class FileInUseError(FinanceLLMError):
+    """The file cannot be deleted while a run reads it."""
+
+    code = "file_in_use"
 
 
 class QueueFullError(FinanceLLMError):

@@ -36,7 +36,7 @@ class EndedItem:
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """A run as its feeder sees it; `open_items` includes the ended ones, of which `ended` holds as many as asked for."""
+    """A run as its feeder sees it; `open_items` includes the ended ones, of which `ended` holds those asked for."""
 
     now_ms: int
     status: RunStatus

@@ -14,6 +14,7 @@ from common.operations import WorkerInfo
 from common.store import JobStore
 from common.telemetry import get_logger
 from worker.background import Periodic
+from worker.bulk.assembly import make_feeder
 from worker.documents import DocumentReader
 from worker.engine.loop import EngineLoop
 from worker.engine.registry import choose_engine, engine_builder, tokenizer_for
@@ -69,6 +70,9 @@ class WorkerService:
         self._documents = DocumentReader(store, files, library, settings)
         # Never waited for: once closed, what it still reads is dropped.
         self._reading = Periodic("documents", DOCUMENTS_INTERVAL_S, self._documents.round)
+        self._feeder = make_feeder(
+            store, celery, settings, tokenizer, self._loop.engine.capabilities.max_row_tokens, self._metrics.bulk
+        )
         self._threads = [
             Periodic("heartbeat", settings.heartbeat_interval_ms / 1000, self._keeper.beat),
             Periodic("progress", settings.progress_interval_ms / 1000, progress.flush),
@@ -83,6 +87,8 @@ class WorkerService:
         self._cancels.start()
         for thread in (*self._threads, self._reading):
             thread.start()
+        if Lane.BULK in self._settings.lanes:
+            self._feeder.start()
 
     @property
     def draining(self) -> bool:
@@ -102,6 +108,8 @@ class WorkerService:
         self._draining.set()
         self._gate.close()
         self._documents.close()
+        # Runs pass on at once; their jobs under way here may use the drain time.
+        self._feeder.drain()
         logger.info("draining", running=len(self._keeper.held()), drain_s=self._settings.drain_s)
         threading.Thread(target=self._hand_back_late, name="drain", daemon=True).start()
 
@@ -110,6 +118,7 @@ class WorkerService:
         self._draining.set()
         self._gate.close()
         self._documents.close()
+        self._feeder.stop()
         self._loop.close()
         for thread in self._threads:
             thread.stop()

@@ -67,7 +67,8 @@ class RunFeed:
                     status = self._feed(status)
                 case _:
                     status = self._finish()
-        sweep(self._context.files, self._run, self._persist(run_operations.run_parts(self._run.id)))
+        kept = self._persist(run_operations.run_parts(self._run.id))
+        sweep(self._context.files, self._run, kept)
         self._persist(run_operations.close_run(*self._lease))
         return status
 

@@ -7,7 +7,7 @@ from common import run_operations
 from common.bulk import BulkRun, LineError
 from common.errors import LeaseLostError, UnavailableError
 from common.files import FileStore
-from common.operations import LeaseState
+from common.operations import LeaseState, Operation
 from common.store import JobStore
 from common.telemetry import BulkMetrics, get_logger
 from worker.background import Periodic
@@ -134,7 +134,7 @@ class BulkFeeder:
     def _give_back(self, run: BulkRun, wait_ms: int) -> None:
         self._try(run, run_operations.release_run(run.id, run.fencing_token, wait_ms))
 
-    def _try(self, run: BulkRun, operation: run_operations.Operation[bool]) -> None:
+    def _try(self, run: BulkRun, operation: Operation[bool]) -> None:
         try:
             self._store.run(operation)
         except UnavailableError as error:
