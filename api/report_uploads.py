@@ -34,7 +34,7 @@ class ReportUploads:
         settings = self._settings
         part: _Part | None = None
         try:
-            async for event in read_parts(request, settings.max_upload_bytes, settings.upload_idle_timeout_s):
+            async for event in read_parts(request, settings.max_reports_upload_bytes, settings.upload_idle_timeout_s):
                 match event:
                     case PartBegin():
                         part = _Part(_file_name(event))
@@ -62,7 +62,9 @@ class ReportUploads:
 
     def _unpacked(self, archive_name: str, file: BinaryIO) -> Iterator[NewDocument]:
         settings = self._settings
-        limits = ArchiveLimits(settings.max_archive_files, settings.max_document_bytes, settings.max_upload_bytes)
+        limits = ArchiveLimits(
+            settings.max_archive_files, settings.max_document_bytes, settings.max_reports_upload_bytes
+        )
         try:
             for entry in archive_files(file, limits):
                 if entry.content is None:

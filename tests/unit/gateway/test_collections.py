@@ -75,7 +75,7 @@ async def test_archives_are_unpacked_and_trouble_is_told_by_name(make_client: Ma
 
 async def test_what_is_no_form_with_files_is_refused(make_client: MakeClient) -> None:
     """Given bodies that are no such form, when sent, then the refusal says what to send."""
-    async with make_client(max_upload_bytes=2_000) as client:
+    async with make_client(max_reports_upload_bytes=2_000) as client:
         path = f"/v1/collections/{(await _collection(client))['id']}/documents"
         problem(await client.post(path, json={}), 415, "unsupported_media_type")
         problem(await client.post(path, files={"other": ("a.pdf", PDF)}), 422, "invalid_request")
