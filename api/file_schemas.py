@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from common.errors import RequestError, UnsupportedParameterError
 from common.stored_files import FILE_ID_PATTERN, StoredFile
@@ -18,7 +18,7 @@ class UploadForm(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     purpose: Literal["batch"]
-    expires_after_s: Seconds | None = None
+    expires_after_s: Seconds | None = Field(None, alias="expires_after[seconds]")
 
 
 class FileView(BaseModel):
@@ -60,11 +60,11 @@ def read_form(fields: dict[str, str]) -> UploadForm:
     anchor = fields.get("expires_after[anchor]")
     if anchor not in {None, "created_at"}:
         raise RequestError("expires_after[anchor] must be created_at.", "expires_after[anchor]")
-    values = {"purpose": fields.get("purpose", ""), "expires_after_s": fields.get("expires_after[seconds]")}
-    if (anchor is None) != (values["expires_after_s"] is None):
+    if (anchor is None) != ("expires_after[seconds]" not in fields):
         raise RequestError("expires_after needs both anchor and seconds.", "expires_after")
+    values = {name: value for name, value in fields.items() if name != "expires_after[anchor]"}
     try:
-        return TypeAdapter(UploadForm).validate_python(values)
+        return UploadForm.model_validate(values)
     except ValidationError as error:
         fault = faults_in_words(error.errors(include_input=False, include_url=False))[0]
         raise RequestError(f"{fault.field}: {fault.reason}", fault.field) from error

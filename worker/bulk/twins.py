@@ -1,5 +1,7 @@
 """Items that ask the same: the first is computed, the others take its answer."""
 
+from __future__ import annotations
+
 from array import array
 from collections.abc import Iterator
 
@@ -46,7 +48,7 @@ class Twins:
             self._later.add(index)
 
     @classmethod
-    def load(cls, files: FileStore, run: BulkRun) -> "Twins":
+    def load(cls, files: FileStore, run: BulkRun) -> Twins:
         """Read what the validation found."""
         triples = array("q")
         if run.twins is not None:
