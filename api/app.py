@@ -14,7 +14,7 @@ from api.middleware import DOCS_PATH, RequestFrame
 from api.permits import SendPermit
 from api.responses import drop_framework_errors, drop_security, use_problem_media_type
 from api.route import SECURITY_SCHEME
-from api.routes import batches, chat, files, health, jobs
+from api.routes import batches, chat, collections, files, health, jobs, queries
 from api.settings import ApiSettings
 from common.store import AsyncJobStore
 from common.webhook_targets import Resolver, resolve
@@ -30,6 +30,8 @@ Answers 429 and 503 carry `Retry-After`. Every answer carries `X-Request-ID`, wh
 """
 TAGS = [
     {"name": "jobs", "description": "Questions and their answers."},
+    {"name": "collections", "description": "Reports to ask about."},
+    {"name": "queries", "description": "Questions over reports, and the tables of their answers."},
     {"name": "files", "description": "Inputs and outputs of batches, as OpenAI clients know them."},
     {"name": "batches", "description": "Many chat requests in one file, as OpenAI clients know them."},
     {"name": "openai", "description": "What OpenAI's clients call."},
@@ -91,6 +93,8 @@ def create_app(
     app.state.gateway = gateway
     install_error_handlers(app)
     app.include_router(jobs.router)
+    app.include_router(collections.router)
+    app.include_router(queries.router)
     app.include_router(files.router)
     app.include_router(batches.router)
     app.include_router(chat.router)

@@ -46,6 +46,11 @@ class ApiSettings(Settings):
     max_upload_bytes: int = Field(209_715_200, ge=1_024, description="Largest uploaded file.")
     max_json_depth: int = Field(16, ge=2, le=200, description="Deepest nesting of a JSON request body.")
     body_timeout_s: float = Field(30.0, gt=0, description="Longest time a request body may take to arrive.")
+    max_reports_upload_bytes: int = Field(
+        2 * 2**30, ge=1_024, description="Reports sent in one request, and an archive unpacked."
+    )
+    max_archive_files: int = Field(5_000, ge=1, description="Most files in one zip archive.")
+    upload_idle_timeout_s: float = Field(30.0, gt=0, description="Longest silence in an upload.")
     max_wait_s: float = Field(60.0, gt=0, description="Longest wait of a long poll or a Prefer: wait.")
     chat_wait_s: float = Field(
         280.0, gt=0, description="Longest wait of a chat completion; some proxies end what is silent for five minutes."
