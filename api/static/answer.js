@@ -34,7 +34,7 @@ export function markedText(text, numbers = []) {
 
 function marked(number) {
   if (number.verified) return h("span", { class: "number", title: "Traced to the text" }, number.text);
-  const why = number.finding ? String(number.finding).replaceAll("_", " ") : "not found in the text";
+  const why = number.reason ?? (number.finding ?? "not found in the text").replaceAll("_", " ");
   return h("mark", { class: "number unverified", title: `Unverified: ${why}` }, number.text, h("small", {}, icon("warn"), "unverified"));
 }
 
@@ -45,13 +45,12 @@ export function answerDetails(answer, cite) {
 
 function program(answer) {
   if (!answer.program) return null;
-  const operands = (answer.operands ?? []).map((operand) => h("li", {}, h("code", {}, operand.text ?? String(operand)), source(operand)));
-  return h("div", { class: "program" }, h("h4", {}, "Computed"), h("code", { class: "formula" }, answer.program), h("ul", { class: "operands" }, operands));
+  return h("div", { class: "program" }, h("h4", {}, "Computed"), h("code", { class: "formula" }, answer.program), h("ul", { class: "operands" }, (answer.operands ?? []).map(operandItem)));
 }
 
-function source(operand) {
-  const label = [operand.label ?? operand.row, operand.column ?? operand.header].filter(Boolean).join(", ");
-  return label ? ` ${label}` : null;
+function operandItem(operand) {
+  if (operand.found === false) return h("li", { class: "status poor" }, icon("warn"), h("code", {}, operand.text), "not in the text");
+  return h("li", { class: "status good", title: operand.citation?.quote }, icon("check"), h("code", {}, operand.text));
 }
 
 export function citations(list, cite) {

@@ -11,9 +11,9 @@ from fastapi import FastAPI
 from api.routes.page import page_files
 from common import operations
 from common.store import JobStore
+from tests.support.values import WORKER, new_job
 from tests.unit.gateway.conftest import MakeClient
 from tests.unit.gateway.test_submission import problem
-from tests.support.values import WORKER, new_job
 
 STATIC = Path(__file__).resolve().parents[3] / "api" / "static"
 
@@ -40,7 +40,9 @@ async def test_other_names_are_not_served(client: httpx.AsyncClient) -> None:
         problem(await client.get(f"/static/{name}"), 404, "not_found")
 
 
-async def test_the_page_needs_no_key_but_its_data_does(make_app: Callable[..., FastAPI], make_client: MakeClient) -> None:
+async def test_the_page_needs_no_key_but_its_data_does(
+    make_app: Callable[..., FastAPI], make_client: MakeClient
+) -> None:
     """Given keys, when the page is asked without one, then it comes, and the overview does not."""
     async with make_client(make_app(api_key_hashes="alice=" + "0" * 64)) as client:
         assert (await client.get("/")).status_code == 200
