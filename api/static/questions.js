@@ -41,7 +41,7 @@ export function questionsPart(collection) {
     if (found === null || runs.contains(document.activeElement)) return;
     fill(runs, found.data.length > 0 && [h("h4", {}, "Runs"), h("ul", {}, found.data.map((run) => runLine(collection, run, location.hash.split("/")[3])))]);
   }
-  const element = h("section", { "aria-labelledby": "questions-title" }, h("div", { class: "head" }, h("h3", { id: "questions-title" }, "Questions")), form, runs);
+  const element = h("section", { "aria-labelledby": "questions-title" }, h("div", { class: "head" }, h("h3", { id: "questions-title" }, "What to ask")), form, runs);
   return { element, stop: poll(refresh, EVERY_MS) };
 }
 
