@@ -10,11 +10,11 @@ from starlette.middleware import Middleware
 
 from api.errors import install_error_handlers
 from api.gateway import Gateway
-from api.middleware import DOCS_PATH, RequestFrame
+from api.middleware import RequestFrame
 from api.permits import SendPermit
 from api.responses import drop_framework_errors, drop_security, use_problem_media_type
 from api.route import SECURITY_SCHEME
-from api.routes import batches, chat, collections, files, health, jobs, queries
+from api.routes import batches, chat, collections, files, health, jobs, overview, page, queries
 from api.settings import ApiSettings
 from common.store import AsyncJobStore
 from common.webhook_targets import Resolver, resolve
@@ -87,7 +87,7 @@ def create_app(
         lifespan=lifespan,
         redirect_slashes=False,
         redoc_url=None,
-        docs_url=DOCS_PATH,
+        docs_url=None,
         middleware=[Middleware(RequestFrame, metrics=gateway.metrics, allowed_hosts=settings.allowed_hosts)],
     )
     app.state.gateway = gateway
@@ -98,6 +98,8 @@ def create_app(
     app.include_router(files.router)
     app.include_router(batches.router)
     app.include_router(chat.router)
+    app.include_router(overview.router)
     app.include_router(health.guarded)
     app.include_router(health.router)
+    app.include_router(page.router)
     return app

@@ -80,6 +80,7 @@ async def test_answers_follow_their_schema(client: httpx.AsyncClient, descriptio
         "JobPage": (await client.get("/v1/jobs")).json(),
         "Problem": (await client.get("/v1/jobs/x")).json(),
         "ModelList": (await client.get("/v1/models")).json(),
+        "ServiceOverview": (await client.get("/v1/overview")).json(),
         "Readiness": (await client.get("/readyz")).json(),
     }
     for name, answer in answers.items():
