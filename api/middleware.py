@@ -87,7 +87,9 @@ class RequestFrame:
         self._metrics.requests.labels(method, route, status or "none").inc()
         self._metrics.request_seconds.labels(method, route).observe(seconds)
         if route not in QUIET_ROUTES:
-            log.info("request", method=method, route=route, status=status, duration_ms=round(seconds * 1000, 2))
+            client = scope["client"][0] if scope.get("client") else None
+            duration_ms = round(seconds * 1000, 2)
+            log.info("request", method=method, route=route, status=status, client=client, duration_ms=duration_ms)
 
 
 class _FramedSend:

@@ -38,6 +38,11 @@ class ApiSettings(Settings):
         description="Host header values to answer, comma separated; empty means loopback names while no keys are "
         "configured (this keeps web pages from reaching the service through DNS) and any name otherwise.",
     )
+    api_trusted_proxies: str = Field(
+        "",
+        description="Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, comma "
+        "separated; empty believes nobody.",
+    )
     engine: Literal["auto", "native", "transformers", "fake"] = Field(
         "auto", description="The workers' engine; `fake` lets the gateway run without a prepared model."
     )
@@ -71,6 +76,14 @@ class ApiSettings(Settings):
             if not _KEY_ENTRY.match(entry):
                 raise ValueError("each entry must read caller=sha256hex, the caller of letters, digits, dot, dash, _")
         return value
+
+    @field_validator("api_trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, value: str) -> str:
+        for entry in _split(value):
+            # A wildcard would believe the first address of the header, which is whatever the client wrote.
+            ipaddress.ip_network(entry)
+        return ",".join(_split(value))
 
     @property
     def key_hashes(self) -> tuple[tuple[str, bytes], ...]:
