@@ -4,8 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from common.errors import RequestError
+from common.finance_requests import context_request, instructed_request
+from common.finance_tasks import Task, choose_task
 from common.jobs import GenerateRequest, GenerateResult, JobError, JobStatus, Lane
-from common.prompts import question_messages
 from common.webhook_targets import MAX_URL_CHARACTERS
 from common.wire import Labels, WholeNumber
 
@@ -40,7 +42,15 @@ class JobSubmission(BaseModel):
 
     question: str = Field(min_length=1, description="The question; not blank.", json_schema_extra={"pattern": r"\S"})
     context: str | None = Field(None, description="Text that the answer is taken from, such as a page of a report.")
-    system: str | None = Field(None, description="Replaces the built-in instructions to the model.")
+    system: str | None = Field(
+        None, description="Replaces the built-in instructions to the model, which then gets the context word for word."
+    )
+    task: Literal["auto", "text", "figures", "sentiment"] = Field(
+        "auto",
+        description="`figures` answers from the context by a checked program or by copied words, `text` in sentences, "
+        "`sentiment` by a label. `auto` takes `figures` where there is a context and no `system`, unless the question "
+        "asks for an explanation.",
+    )
     max_tokens: WholeNumber = Field(256, ge=1, le=1_000_000, description="Most tokens to generate.")
     temperature: float = Field(0.0, ge=0, le=2, description="0 always takes the likeliest token.")
     top_p: float = Field(1.0, gt=0, le=1, description="Sample from the likeliest tokens of this total probability.")
@@ -76,15 +86,33 @@ class JobSubmission(BaseModel):
         return value
 
     def generate_request(self) -> GenerateRequest:
-        """Return what the model is asked."""
-        return GenerateRequest(
-            messages=question_messages(self.question, self.context, self.system),
-            max_tokens=self.max_tokens,
-            temperature=self.temperature,
-            top_p=self.top_p,
-            top_k=self.top_k,
-            seed=self.seed,
-            stop=tuple(self.stop),
+        """Return what the model is asked; raises RequestError for a task that the other fields rule out."""
+        sampling = {
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "top_k": self.top_k,
+            "seed": self.seed,
+            "stop": tuple(self.stop),
+        }
+        return self._prompted().model_copy(update=sampling)
+
+    def _prompted(self) -> GenerateRequest:
+        task = self._chosen_task()
+        if task is not Task.TEXT and self.system is not None:
+            raise RequestError(
+                f"The task {task} has instructions of its own. Leave out `system`, or ask for the task text.", "system"
+            )
+        if task is Task.FIGURES and self.context is None:
+            raise RequestError("The task figures reads its answer from a context. Send `context`.", "context")
+        if self.system is not None:
+            return instructed_request(self.question, self.context, self.system, self.max_tokens)
+        return context_request(self.question, self.context, task, self.max_tokens)
+
+    def _chosen_task(self) -> Task:
+        if self.task != "auto":
+            return Task(self.task)
+        return choose_task(
+            self.question, has_sources=self.context is not None, has_instructions=self.system is not None
         )
 
 

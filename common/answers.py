@@ -24,6 +24,7 @@ SCALE_SEPARATOR = " | "
 ITEM_SEPARATOR = " ## "
 MAX_LINE_CHARS = 4000
 MAX_ITEMS = 64
+SENTIMENT_LABELS = ("negative", "neutral", "positive")
 _SCALES = {scale.value: scale for scale in Scale}
 
 
@@ -137,17 +138,22 @@ def read_answer(text: str, document: Document | None) -> Answer:
 def retry_prefix(text: str) -> str:
     """Return the part of a broken answer that a second, constrained try continues from.
 
-    A line that only lacks its scale keeps its body; a program outside the grammar starts anew after its `=`.
+    A line that only lacks its scale keeps its body; a program outside the grammar starts anew after its `=`. It ends
+    without a space, because tokens begin with theirs, and is empty where there is nothing to go on from.
     """
     line = text.strip().split("\n", 1)[0][:MAX_LINE_CHARS]
     body = re.split(r"\s*\|", line, maxsplit=1)[0].strip()
     if not body.startswith("="):
-        return f"{body}{SCALE_SEPARATOR}" if body else ""
+        return _before_scale(body) if body else ""
     try:
         calculate(body[1:])
     except ProgramError:
         return "="
-    return f"{body}{SCALE_SEPARATOR}"
+    return _before_scale(body)
+
+
+def _before_scale(body: str) -> str:
+    return f"{body}{SCALE_SEPARATOR}".rstrip()
 
 
 def _computed(program: str, scale: Scale) -> Answer:

@@ -5,9 +5,12 @@ import time
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
+from common.finance_answers import EvidenceCounts, FinanceAnswer, Source
+from common.finance_tasks import Task
 from common.prompts import Message
+from common.values import Value as Value
 
 
 class JobStatus(StrEnum):
@@ -45,17 +48,12 @@ class Lane(StrEnum):
     BULK = "bulk"
 
 
-class Value(BaseModel):
-    """Base of the immutable records below; unknown fields are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 class GenerateRequest(Value):
     """What the model is asked, after validation; stored with the job.
 
     `max_tokens` counts generated tokens. `temperature` 0 is greedy. `stop` strings end the answer and
-    are not part of it.
+    are not part of it. `task` says how the answer is read, `sources` are what its numbers are checked against, and
+    `evidence` counts what of them is in the messages.
     """
 
     messages: tuple[Message, ...]
@@ -65,6 +63,10 @@ class GenerateRequest(Value):
     top_k: int = 0
     seed: int = 0
     stop: tuple[str, ...] = ()
+    task: Task = Task.TEXT
+    question: str | None = None
+    sources: tuple[Source, ...] = ()
+    evidence: EvidenceCounts | None = None
 
 
 class Timings(Value):
@@ -91,11 +93,15 @@ class Timings(Value):
 
 
 class GenerateResult(Value):
-    """The answer and how it came about; `finish_reason` is `stop` or `length`."""
+    """The answer for people and how it came about; `finish_reason` is `stop` or `length`.
+
+    `answer` takes it apart and says what was checked; null for plain text without sources.
+    """
 
     text: str
     finish_reason: str
     timings: Timings
+    answer: FinanceAnswer | None = None
 
 
 class JobError(Value):

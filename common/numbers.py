@@ -2,13 +2,14 @@
 
 import re
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from enum import StrEnum
 from fractions import Fraction
 
 CURRENCY_SIGNS = "$£€¥"
 DASHES = "-–—−"
 _MAX_FIGURE_CHARS = 64
+_MAX_EXACT_DECIMALS = 20
 _FIGURE = re.compile(
     rf"""^(?P<open>\()?\s*
     (?P<minus>[{DASHES}])?\s*
@@ -125,6 +126,22 @@ def compact_figure(text: str) -> str | None:
 def plain_decimal(value: Decimal) -> str:
     """Return the value in plain notation, with the digits after the point as given and no exponent."""
     return f"{value:f}"
+
+
+def exact_text(value: Fraction) -> str:
+    """Return the value as a decimal where it has one that ends, else as a fraction in lowest terms: `20.5`, `2/3`."""
+    rest = value.denominator
+    digits = 0
+    for prime in (2, 5):
+        power = 0
+        while rest % prime == 0:
+            rest //= prime
+            power += 1
+        digits = max(digits, power)
+    if rest != 1 or digits > _MAX_EXACT_DECIMALS:
+        return str(value)
+    whole = value.numerator * 10**digits // value.denominator
+    return plain_decimal(Decimal(whole).scaleb(-digits, Context(prec=len(str(whole)) + 1)))
 
 
 def round_half_up(value: Fraction, decimals: int) -> Decimal:

@@ -49,6 +49,10 @@ class ChatTokenizer:
             ids += self._turn(message)
         return [*ids, self._turn_start, *self._text(f"{Role.ASSISTANT}\n")]
 
+    def encode_text(self, text: str) -> list[int]:
+        """Return the token ids of plain text, such as the beginning of an answer."""
+        return self._text(text)
+
     def encode_answer(self, text: str) -> list[int]:
         """Return the token ids of an assistant's answer with its closing token, as training targets."""
         return [*self._text(text), self._turn_end]

@@ -77,6 +77,15 @@ class CheckedNumber:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckedOperand:
+    """A number of a program; a formula's constant counts as found and has no place."""
+
+    text: str
+    found: bool
+    place: Place | None
+
+
+@dataclass(frozen=True, slots=True)
 class Grounding:
     """The check of a whole answer."""
 
@@ -106,6 +115,13 @@ def check_numbers(
     if verified == len(numbers):
         return Grounding(GroundingStatus.VERIFIED, numbers)
     return Grounding(GroundingStatus.PARTLY if verified else GroundingStatus.UNVERIFIED, numbers)
+
+
+def check_operands(
+    calculation: Calculation, passages: Sequence[Passage], question: str = ""
+) -> tuple[CheckedOperand, ...]:
+    """Find each number of an executed program in the passages or in the question."""
+    return _Check("", passages, question, (), ()).operands(calculation)
 
 
 class _Check:
@@ -148,6 +164,16 @@ class _Check:
             return _checked(figure, Finding.COUNTED)
         reason = "the passages print it with the other sign" if wrong_sign else self._missing_operands(figure)
         return _checked(figure, Finding.UNVERIFIED, reason=reason or "no passage holds it and no program gives it")
+
+    def operands(self, calculation: Calculation) -> tuple[CheckedOperand, ...]:
+        checked = []
+        for operand in calculation.operands:
+            if operand.value in _CONSTANTS:
+                checked.append(CheckedOperand(operand.text, True, None))
+                continue
+            place = self._operand_place(operand)
+            checked.append(CheckedOperand(operand.text, place is not None, place))
+        return tuple(checked)
 
     def _computed(self, figure: FoundFigure) -> CheckedNumber | None:
         for computation in self._computations:

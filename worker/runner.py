@@ -16,6 +16,8 @@ from common.telemetry import WorkerMetrics, get_logger, job_context
 from worker.engine.loop import EngineLoop
 from worker.engine.rows import AbortReason, RowAbortedError, RowOutcome
 from worker.engine.text import Tokenizer
+from worker.finance_answer import read
+from worker.generation import LineGenerator
 from worker.lease import HeldJob, LeaseKeeper
 from worker.metrics import record_finished
 from worker.progress import ProgressWriter
@@ -51,7 +53,7 @@ class JobRunner:
         self._celery = celery
         self._settings = settings
         self._loop = loop
-        self._tokenizer = tokenizer
+        self._generator = LineGenerator(loop, tokenizer)
         self._keeper = keeper
         self._progress = progress
         self._metrics = metrics
@@ -82,7 +84,7 @@ class JobRunner:
 
     def _run_held(self, held: HeldJob) -> None:
         try:
-            result = self._generate(held)
+            result, written = self._generate(held)
         except RowAbortedError as error:
             self._end_aborted(held, error.reason)
         except FinanceLLMError as error:
@@ -94,25 +96,23 @@ class JobRunner:
             text = f"The worker failed on this job: {type(error).__name__}."
             self._end(held, JobStatus.FAILED, JobError(code="internal_error", message=text))
         else:
-            self._write(lambda: self._succeed(held, result), "succeeded")
+            self._write(lambda: self._succeed(held, result, written), "succeeded")
 
-    def _generate(self, held: HeldJob) -> GenerateResult:
-        job = held.claim.job
-        started_s = time.monotonic()
-        prompt = self._tokenizer.encode_chat(job.request.messages)
-        tokenize_ms = 1000 * (time.monotonic() - started_s)
-        handle = self._loop.submit(job.request, prompt, job.lane is Lane.INTERACTIVE, _deadline_s(held.claim))
-        held.attach(handle)
-        outcome = handle.future.result()
-        record_finished(self._metrics, held.claim, outcome)
-        return GenerateResult(
-            text=outcome.text,
-            finish_reason=outcome.finish_reason,
-            timings=self._timings(outcome, tokenize_ms),
+    def _generate(self, held: HeldJob) -> tuple[GenerateResult, str]:
+        """Return the result and all text that belongs into the event log."""
+        generation = self._generator.generate(held)
+        record_finished(self._metrics, held.claim, generation.outcome)
+        found = read(held.claim.job.request, generation.line, generation.retried)
+        result = GenerateResult(
+            text=found.text,
+            finish_reason=generation.outcome.finish_reason,
+            timings=self._timings(generation.outcome, generation.tokenize_ms),
+            answer=found.answer,
         )
+        return result, generation.written
 
     def _timings(self, outcome: RowOutcome, tokenize_ms: float) -> Timings:
-        later_tokens = outcome.completion_tokens - 1
+        later_tokens = outcome.completion_tokens - outcome.rows
         rate = 1000 * later_tokens / outcome.decode_ms if later_tokens and outcome.decode_ms > 0 else None
         return Timings(
             # Redis' clock fills in the first and the last of these.
@@ -130,8 +130,8 @@ class JobRunner:
             model_revision=self._model_revision,
         )
 
-    def _succeed(self, held: HeldJob, result: GenerateResult) -> bool:
-        last_text = self._progress.last_text(held, result.text)
+    def _succeed(self, held: HeldJob, result: GenerateResult, written: str) -> bool:
+        last_text = self._progress.last_text(held, written)
         return self._store.run(operations.succeed(*held.lease, result, last_text))
 
     def _end(self, held: HeldJob, status: JobStatus, error: JobError | None = None) -> None:
@@ -168,10 +168,3 @@ def _until_redis_answers(write: Callable[[], T]) -> T:
             logger.warning("write will be tried again", reason=error.message, delay_s=delay_s)
             time.sleep(delay_s)
             delay_s = min(2 * delay_s, LONGEST_RETRY_S)
-
-
-def _deadline_s(claim: ClaimedJob) -> float | None:
-    """Return the deadline on this machine's monotonic clock; only the remaining time crosses machines."""
-    if claim.job.deadline_at_ms is None:
-        return None
-    return time.monotonic() + (claim.job.deadline_at_ms - claim.claimed_at_ms) / 1000

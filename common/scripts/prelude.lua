@@ -14,6 +14,29 @@ local function field(id, name)
   return value
 end
 
+local function collection_key(id) return root .. 'collection:' .. id end
+local function document_key(id) return root .. 'document:' .. id end
+
+-- Another caller's collection looks the same as none.
+local function owns_collection(id, caller)
+  return redis.call('HGET', collection_key(id), 'caller') == caller
+end
+
+-- The one way from one document status to another: the collection's counts move with it.
+local function move_document(id, status)
+  local state = redis.call('HMGET', document_key(id), 'status', 'collection_id')
+  redis.call('HINCRBY', collection_key(state[2]), state[1], -1)
+  redis.call('HINCRBY', collection_key(state[2]), status, 1)
+  redis.call('HSET', document_key(id), 'status', status)
+  redis.call('PUBLISH', root .. 'notify', state[2])
+end
+
+-- The document is being read and this fencing token is its newest: only then may a worker write.
+local function holds_document(id, token)
+  local state = redis.call('HMGET', document_key(id), 'status', 'fencing_token')
+  return state[1] == 'parsing' and state[2] == token
+end
+
 -- Append to the job's event log and wake whoever listens: a change of state and its notice are one operation.
 local function emit(id, type, data)
   redis.call('XADD', root .. 'events:' .. id, '*', 'type', type, 'at_ms', now, 'data', cjson.encode(data))

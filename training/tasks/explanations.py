@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from common.answers import parse_line
 from common.evidence import BALANCED, Budget, Document, scale_line, select_evidence, split_sentences
+from common.finance_tasks import asks_for_explanation
 from common.numbers import Scale, format_figure
 from common.prompts import question_messages
 from common.tables import Table, compact_cell, is_value
@@ -15,11 +16,6 @@ from training.tasks.base import Example, Outcome, RowScore
 from training.tasks.tatqa_score import normalize_answer
 
 NO_ANSWER = "The given context does not say."
-_ASKS_WHY = re.compile(
-    r"^(?:why|how (?:is|are|does|do|did|was|were)|what (?:led|caused|drove|does|do|is the (?:reason|purpose))|explain"
-    r"|describe)\b",
-    re.I,
-)
 _YEAR = re.compile(r"^(?:19|20)\d\d$")
 _NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 _SMALL = Budget(table_tokens=300, text_tokens=200)
@@ -75,7 +71,7 @@ class ExplanationTask:
         if example.document is None or example.answer is None:
             return None
         line = parse_line(example.answer)
-        if not _ASKS_WHY.match(example.gold["question"]) or len(line.items) != 1 or len(line.items[0]) < 25:
+        if not asks_for_explanation(example.gold["question"]) or len(line.items) != 1 or len(line.items[0]) < 25:
             return None
         for paragraph in example.document.paragraphs:
             for sentence in split_sentences(paragraph):
@@ -112,7 +108,7 @@ class ExplanationTask:
         return self._row(example, text, example.document, " ".join(filter(None, sentences)), "trend")
 
     def _refusals(self, order: Sequence[Example], count: int, rng: random.Random) -> Iterator[Example]:
-        asking = [example for example in order if _ASKS_WHY.match(example.gold["question"])]
+        asking = [example for example in order if asks_for_explanation(example.gold["question"])]
         for example in asking[: max(0, count)]:
             other = rng.choice(order)
             if other.group != example.group and other.document is not None:

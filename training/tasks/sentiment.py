@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from common.answers import SENTIMENT_LABELS
 from common.prompts import sentiment_messages
 from training.tasks.base import Example, Outcome, RowScore, text_hash
 
 LICENCE = "MIT"
-LABELS = ("negative", "neutral", "positive")
 HELD_OUT_SHARE = 0.25
 _LINK = re.compile(r"https?://\S+")
 
@@ -39,7 +39,7 @@ class SentimentTask:
     def score(self, example: Example, output: str) -> RowScore:
         """Score one label; anything but the three labels is unparseable."""
         label, gold = output.strip(), example.gold["label"]
-        if label not in LABELS:
+        if label not in SENTIMENT_LABELS:
             return RowScore(example.uid, Outcome.UNPARSEABLE, {"accuracy": 0.0}, gold, None)
         right = label == gold
         return RowScore(

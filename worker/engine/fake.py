@@ -24,6 +24,10 @@ class ByteTokenizer:
         """Return the bytes of all messages."""
         return list("\n".join(message.content for message in messages).encode("utf-8", "surrogatepass"))
 
+    def encode_text(self, text: str) -> list[int]:
+        """Return the bytes of a text."""
+        return list(text.encode("utf-8", "surrogatepass"))
+
     def decode(self, token_ids: Sequence[int]) -> str:
         """Return the text of the bytes; an unfinished character becomes U+FFFD."""
         return bytes(token for token in token_ids if token < STOP_TOKEN).decode("utf-8", "replace")

@@ -51,9 +51,17 @@ class EngineLoop:
         self._thread.start()
 
     def submit(
-        self, request: GenerateRequest, prompt_token_ids: list[int], urgent: bool, deadline_s: float | None
+        self,
+        request: GenerateRequest,
+        prompt_token_ids: list[int],
+        urgent: bool,
+        deadline_s: float | None,
+        written: str = "",
     ) -> RowHandle:
-        """Queue a row for admission before the next step; its future ends with a RowOutcome or an error."""
+        """Queue a row for admission before the next step; its future ends with a RowOutcome or an error.
+
+        `written` is text of the same answer that came before this row and is shown with it.
+        """
         engine_request = EngineRequest(
             prompt_token_ids=tuple(prompt_token_ids),
             max_tokens=request.max_tokens,
@@ -61,7 +69,7 @@ class EngineLoop:
             stop_token_ids=self._tokenizer.stop_token_ids,
             urgent=urgent,
         )
-        handle = RowHandle(engine_request, TextAssembler(self._tokenizer, request.stop), deadline_s)
+        handle = RowHandle(engine_request, TextAssembler(self._tokenizer, request.stop), deadline_s, written)
         with self._closed:
             if self._closing:
                 handle.fail(RowAbortedError(AbortReason.RELEASED))

@@ -29,7 +29,8 @@ class RowAbortedError(Exception):
 class RowOutcome:
     """A finished row; times in milliseconds, `prefill_ms` from admission to the first token.
 
-    `batch_size_mean` is the mean number of rows in the steps that made the row's tokens.
+    `batch_size_mean` is the mean number of rows in the steps that made the row's tokens; `rows` is 2 for two tries of
+    one job.
     """
 
     text: str
@@ -40,6 +41,23 @@ class RowOutcome:
     prefill_ms: float
     decode_ms: float
     batch_size_mean: float
+    rows: int = 1
+
+    def followed_by(self, later: "RowOutcome") -> "RowOutcome":
+        """Return both rows as one account of their job: times and tokens added, text and ending of the later one."""
+        completion_tokens = self.completion_tokens + later.completion_tokens
+        weighted = self.batch_size_mean * self.completion_tokens + later.batch_size_mean * later.completion_tokens
+        return RowOutcome(
+            text=later.text,
+            finish_reason=later.finish_reason,
+            prompt_tokens=self.prompt_tokens + later.prompt_tokens,
+            cached_prompt_tokens=self.cached_prompt_tokens + later.cached_prompt_tokens,
+            completion_tokens=completion_tokens,
+            prefill_ms=self.prefill_ms + later.prefill_ms,
+            decode_ms=self.decode_ms + later.decode_ms,
+            batch_size_mean=weighted / max(1, completion_tokens),
+            rows=self.rows + later.rows,
+        )
 
 
 @dataclass(slots=True, eq=False)
@@ -53,6 +71,7 @@ class RowHandle:
     request: EngineRequest
     assembler: TextAssembler
     deadline_s: float | None
+    written: str = ""
     future: "Future[RowOutcome]" = field(default_factory=Future)
     abort_reason: AbortReason | None = None
     token_ids: list[int] = field(default_factory=list)
@@ -65,8 +84,8 @@ class RowHandle:
 
     @property
     def text(self) -> str:
-        """The answer so far, safe to show."""
-        return self.assembler.text
+        """The answer so far, safe to show, after what was written before this row."""
+        return self.written + self.assembler.text
 
     def abort(self, reason: AbortReason) -> None:
         """Ask for the row to be taken out before the next step; the first reason stands."""

@@ -10,6 +10,9 @@ from worker.retrieval.pages import Document, Page
 _SPACE = re.compile(r"[\s|]+")
 _TWINS = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "−": "-", "\u00a0": " "})
 _MIN_QUOTE_CHARS = 3
+# A longer line is running text, of which the sentence around a figure says enough.
+_LONGEST_QUOTED_LINE_CHARS = 240
+_SENTENCE_REACH_CHARS = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,22 @@ def line_around(text: str, start: int, end: int) -> tuple[int, int]:
     first = text.rfind("\n", 0, start) + 1
     last = text.find("\n", end)
     return first, len(text) if last < 0 else last
+
+
+def passage_around(text: str, start: int, end: int) -> tuple[int, int]:
+    """Return the offsets of the line that holds text[start:end]; of a long line, the sentence or a part of it."""
+    first, last = line_around(text, start, end)
+    if last - first <= _LONGEST_QUOTED_LINE_CHARS:
+        return first, last
+    left, right = max(first, start - _SENTENCE_REACH_CHARS), min(last, end + _SENTENCE_REACH_CHARS)
+    before = text.rfind(". ", left, start)
+    after = text.find(". ", end, right)
+    if before < 0:
+        before = first - 2 if left == first else text.find(" ", left, start) - 1
+    if after < 0:
+        after = last if right == last else text.rfind(" ", end, right)
+        return before + 2, max(after, end)
+    return before + 2, after + 1
 
 
 def is_valid(citation: Citation, document: Document) -> bool:

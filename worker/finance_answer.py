@@ -1,0 +1,188 @@
+"""From what the model wrote to the answer people get: read, executed, and checked against the sources."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from common.answers import SENTIMENT_LABELS, Answer, AnswerKind, read_answer
+from common.calculator import Calculation
+from common.errors import UnparseableAnswerError
+from common.evidence import split_sentences
+from common.finance_answers import (
+    AnswerNumber,
+    AnswerOperand,
+    Citation,
+    FinanceAnswer,
+    ResultKind,
+    Verification,
+)
+from common.finance_requests import document_of
+from common.finance_tasks import Task
+from common.jobs import GenerateRequest
+from common.numbers import exact_text, parse_figure
+from worker.answer_sources import AnswerSources
+from worker.grounding import CheckedNumber, Computation, check_numbers, check_operands
+
+_SHORTEST_QUOTED_SENTENCE_CHARS = 20
+_SCALED = frozenset({AnswerKind.NUMBER, AnswerKind.SPANS})
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAnswer:
+    """The text for people and the answer taken apart, None for text that has no sources."""
+
+    text: str
+    answer: FinanceAnswer | None
+
+
+def read(request: GenerateRequest, line: str, retried: bool) -> ReadAnswer:
+    """Return the answer in what the model wrote; a line that cannot be read is an answer of kind `unparseable`."""
+    if request.task is Task.SENTIMENT:
+        return _label(request, line)
+    if request.task is Task.FIGURES:
+        return _Reading(request, line, retried).figures()
+    if not request.sources:
+        return ReadAnswer(line, None)
+    return _Reading(request, line, retried).sentences()
+
+
+def _label(request: GenerateRequest, line: str) -> ReadAnswer:
+    is_label = line.strip() in SENTIMENT_LABELS
+    answer = FinanceAnswer(
+        task=request.task,
+        kind=ResultKind.LABEL if is_label else ResultKind.UNPARSEABLE,
+        verification=Verification.NO_NUMBERS if is_label else Verification.UNVERIFIED,
+        line=line,
+    )
+    return ReadAnswer(line.strip(), answer)
+
+
+class _Reading:
+    def __init__(self, request: GenerateRequest, line: str, retried: bool) -> None:
+        self._request = request
+        self._line = line
+        self._retried = retried
+        self._question = request.question or ""
+        self._sources = AnswerSources(request.sources)
+
+    def figures(self) -> ReadAnswer:
+        """Read an answer line."""
+        try:
+            answer = read_answer(self._line, document_of(self._request.sources))
+        except UnparseableAnswerError:
+            return self._unparseable()
+        if answer.kind is AnswerKind.NOT_FOUND:
+            return ReadAnswer(answer.text, self._answer(ResultKind.NOT_FOUND, Verification.NO_NUMBERS))
+        calculation = _calculation(answer)
+        operands = () if calculation is None else self._operands(calculation)
+        numbers = self._numbers(answer, calculation)
+        quotes = [None if _is_figure(item) else self._sources.quote(item) for item in answer.items]
+        copied = [quote is not None for item, quote in zip(answer.items, quotes, strict=True) if not _is_figure(item)]
+        stated = [operand.found for operand in operands] if answer.kind is AnswerKind.TRUTH else []
+        verdicts = [*(number.verified for number in numbers), *copied, *stated]
+        found = FinanceAnswer(
+            task=self._request.task,
+            kind=ResultKind(answer.kind),
+            verification=_verification(verdicts),
+            value=None if answer.value is None else exact_text(answer.value),
+            scale=answer.scale if answer.kind in _SCALED else None,
+            items=answer.items,
+            program=answer.program,
+            operands=operands,
+            line=self._line,
+            numbers=numbers,
+            citations=_distinct((*_cited(numbers), *(operand.citation for operand in operands), *quotes)),
+            evidence=self._request.evidence,
+            retried=self._retried,
+        )
+        return ReadAnswer(answer.text, found)
+
+    def sentences(self) -> ReadAnswer:
+        """Check the numbers of free text and cite the sentences that are copied."""
+        numbers = self._checked(check_numbers(self._line, self._sources.passages, question=self._question).numbers)
+        copied = [self._sources.quote(sentence) for sentence in _long_sentences(self._line)]
+        verification = _verification([number.verified for number in numbers])
+        return ReadAnswer(self._line, self._answer(ResultKind.TEXT, verification, numbers, copied))
+
+    def _unparseable(self) -> ReadAnswer:
+        text = self._line.strip()
+        numbers = self._checked(check_numbers(text, self._sources.passages, question=self._question).numbers)
+        return ReadAnswer(text, self._answer(ResultKind.UNPARSEABLE, Verification.UNVERIFIED, numbers))
+
+    def _answer(
+        self,
+        kind: ResultKind,
+        verification: Verification,
+        numbers: tuple[AnswerNumber, ...] = (),
+        quotes: Sequence[Citation | None] = (),
+    ) -> FinanceAnswer:
+        return FinanceAnswer(
+            task=self._request.task,
+            kind=kind,
+            verification=verification,
+            line=self._line,
+            numbers=numbers,
+            citations=_distinct((*_cited(numbers), *quotes)),
+            evidence=self._request.evidence,
+            retried=self._retried,
+        )
+
+    def _numbers(self, answer: Answer, calculation: Calculation | None) -> tuple[AnswerNumber, ...]:
+        grounding = check_numbers(
+            answer.text,
+            self._sources.passages,
+            question=self._question,
+            computations=() if calculation is None else (Computation(calculation, answer.scale),),
+            items=answer.items if answer.kind is AnswerKind.COUNT else (),
+        )
+        return self._checked(grounding.numbers)
+
+    def _checked(self, numbers: Iterable[CheckedNumber]) -> tuple[AnswerNumber, ...]:
+        return tuple(
+            AnswerNumber(
+                text=number.text,
+                start=number.start,
+                end=number.end,
+                finding=number.finding,
+                verified=number.is_verified,
+                reason=number.reason,
+                citations=_distinct(self._sources.cite(place) for place in number.places),
+            )
+            for number in numbers
+        )
+
+    def _operands(self, calculation: Calculation) -> tuple[AnswerOperand, ...]:
+        return tuple(
+            AnswerOperand(text=operand.text, found=operand.found, citation=self._sources.cite(operand.place))
+            for operand in check_operands(calculation, self._sources.passages, self._question)
+        )
+
+
+def _calculation(answer: Answer) -> Calculation | None:
+    if answer.program is None:
+        return None
+    return Calculation(answer.program, answer.value, answer.truth, answer.operands)
+
+
+def _verification(verdicts: Sequence[bool]) -> Verification:
+    if not verdicts:
+        return Verification.NO_NUMBERS
+    if all(verdicts):
+        return Verification.VERIFIED
+    return Verification.PARTLY if any(verdicts) else Verification.UNVERIFIED
+
+
+def _is_figure(item: str) -> bool:
+    return parse_figure(item) is not None
+
+
+def _long_sentences(text: str) -> Iterable[str]:
+    sentences = (sentence for line in text.splitlines() for sentence in split_sentences(line))
+    return (sentence for sentence in sentences if len(sentence) >= _SHORTEST_QUOTED_SENTENCE_CHARS)
+
+
+def _cited(numbers: Iterable[AnswerNumber]) -> Iterable[Citation]:
+    return (citation for number in numbers for citation in number.citations)
+
+
+def _distinct(citations: Iterable[Citation | None]) -> tuple[Citation, ...]:
+    return tuple(dict.fromkeys(citation for citation in citations if citation is not None))
