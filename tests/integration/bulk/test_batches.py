@@ -121,8 +121,8 @@ def test_kill_and_drain_of_workers_lose_and_double_no_line(client: openai.OpenAI
         feeding.send_signal(stop)
         feeding.wait()
         stack.start_worker()
-        reached = client.batches.retrieve(batch.id).request_counts
-        wait_for(client, stack, batch.id, {"in_progress", *TERMINAL}, done=min(2_000, reached.completed + 300))
+        counts: Any = client.batches.retrieve(batch.id).request_counts
+        wait_for(client, stack, batch.id, {"in_progress", *TERMINAL}, done=min(2_000, counts.completed + 300))
     batch = wait_for(client, stack, batch.id, TERMINAL)
     # Then every line has its answer once, and Redis holds no job of it
     assert batch.status == "completed"
