@@ -87,7 +87,8 @@ def test_the_official_client_runs_a_batch(client: openai.OpenAI, stack: Stack) -
     # And a bad request tells the client why
     with pytest.raises(openai.APIStatusError) as refused:
         client.batches.create(input_file_id="file-none", endpoint="/v1/chat/completions", completion_window="24h")
-    assert "There is no file 'file-none'" in refused.value.response.text
+    assert refused.value.param == "input_file_id"
+    assert "There is no file 'file-none'" in refused.value.message
 
 
 def test_a_refused_file_says_why(client: openai.OpenAI, stack: Stack) -> None:
