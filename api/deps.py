@@ -8,7 +8,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.collection_service import CollectionService
 from api.gateway import Gateway
+from api.query_service import QueryService
 from api.service import JobService
 
 
@@ -23,6 +25,16 @@ class CallContext:
     def jobs(self) -> JobService:
         """The job service."""
         return self.gateway.service
+
+    @property
+    def collections(self) -> CollectionService:
+        """The collection service."""
+        return self.gateway.collections
+
+    @property
+    def queries(self) -> QueryService:
+        """The query service."""
+        return self.gateway.queries
 
 
 def get_gateway(request: Request) -> Gateway:

@@ -10,14 +10,24 @@ from prometheus_client import CollectorRegistry
 
 from api.admission import Admission
 from api.auth import Authenticator
+from api.batch_service import BatchService
 from api.capacity import Capacity
+from api.chat_service import ChatService
+from api.chat_stream import ChatStreams
+from api.collection_service import CollectionService
+from api.file_service import FileService
 from api.notifications import Notifications
 from api.permits import PermitSender, SendPermit
 from api.prompt_tokens import PromptCounter, TokenizerCounter, make_counter
+from api.query_rows import QueryRows
+from api.query_service import QueryService
+from api.query_streaming import QueryStreams
+from api.report_uploads import ReportUploads
 from api.service import JobService
 from api.settings import ApiSettings
 from api.streaming import EventStreams
 from common.errors import ModelFilesError
+from common.files import FileStore
 from common.jobs import Lane
 from common.queue import make_celery, send_permit
 from common.store import AsyncJobStore
@@ -42,6 +52,13 @@ class Gateway:
     notifications: Notifications
     service: JobService
     streams: EventStreams
+    collections: CollectionService
+    queries: QueryService
+    query_streams: QueryStreams
+    files: FileService
+    batches: BatchService
+    chats: ChatService
+    chat_streams: ChatStreams
     metrics: GatewayMetrics
 
     @classmethod
@@ -60,7 +77,13 @@ class Gateway:
         permits = PermitSender(send or _celery_sender(make_celery(settings)))
         notifications = Notifications(store, settings.max_listeners)
         admission = Admission(settings, counter, capacity, resolver)
+        blobs = FileStore.from_settings(settings)
         service = JobService(settings, store, admission, permits, notifications, metrics)
+        streams = EventStreams(settings, store, service, notifications, metrics)
+        chats = ChatService(settings, service, admission, capacity, notifications, metrics)
+        collections = CollectionService(store, blobs, ReportUploads(settings, blobs))
+        queries = QueryService(store, collections, QueryRows(blobs))
+        files = FileService(settings, store, blobs)
         return cls(
             settings=settings,
             store=store,
@@ -70,7 +93,14 @@ class Gateway:
             permits=permits,
             notifications=notifications,
             service=service,
-            streams=EventStreams(settings, store, service, notifications, metrics),
+            streams=streams,
+            collections=collections,
+            queries=queries,
+            query_streams=QueryStreams(settings, queries, collections, notifications),
+            files=files,
+            batches=BatchService(store, files),
+            chats=chats,
+            chat_streams=ChatStreams(settings, service, chats, streams, notifications, metrics),
             metrics=metrics,
         )
 

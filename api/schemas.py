@@ -1,25 +1,20 @@
 """What goes over the wire for jobs; unknown fields are refused, types are not converted."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from common.errors import RequestError
 from common.finance_requests import context_request, instructed_request
 from common.finance_tasks import Task, choose_task
 from common.jobs import GenerateRequest, GenerateResult, JobError, JobStatus, Lane
 from common.webhook_targets import MAX_URL_CHARACTERS
+from common.wire import Labels, WholeNumber
 
 LONGEST_DEADLINE_S = 30 * 86_400
 JOB_ID_PATTERN = r"^job_[0-9a-f]{28}$"
 
 
-def _whole(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-# JSON has one kind of number: 5.0 is a whole one, "5" is none.
-WholeNumber = Annotated[int, BeforeValidator(_whole)]
 Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
@@ -81,9 +76,7 @@ class JobSubmission(BaseModel):
         json_schema_extra={"format": "uri"},
         description="http or https address that is told when the job ends, as Standard Webhooks describes.",
     )
-    metadata: dict[Annotated[str, Field(min_length=1, max_length=64)], Annotated[str, Field(max_length=512)]] = Field(
-        default={}, max_length=16, description="Your own labels, given back with the job."
-    )
+    metadata: Labels = Field(default={}, description="Your own labels, given back with the job.")
 
     @field_validator("question")
     @classmethod

@@ -70,6 +70,13 @@ class JobService:
             self._metrics.refusals.labels(error.code).inc()
             raise
 
+    async def accept(self, job: NewJob) -> Accepted:
+        """Queue a job whose prompt was counted; raises QueueFullError and IdempotencyMismatchError."""
+        answer = await self._store.run(
+            operations.submit(job, self._settings.max_backlog_tokens, self._settings.result_ttl_s)
+        )
+        return await self._outcome(job, answer)
+
     async def get(self, caller: str, job_id: str) -> DescribedJob:
         """Return a caller's job; raises NotFoundError."""
         if not _JOB_ID.match(job_id):
@@ -121,10 +128,7 @@ class JobService:
             idempotency_key=idempotency_key,
             body_hash=_body_hash(submission) if idempotency_key is not None else "",
         )
-        answer = await self._store.run(
-            operations.submit(job, self._settings.max_backlog_tokens, self._settings.result_ttl_s)
-        )
-        return await self._outcome(job, answer)
+        return await self.accept(job)
 
     async def _outcome(self, job: NewJob, answer: Submission) -> Accepted:
         match answer.outcome:

@@ -38,14 +38,28 @@ class ApiSettings(Settings):
         description="Host header values to answer, comma separated; empty means loopback names while no keys are "
         "configured (this keeps web pages from reaching the service through DNS) and any name otherwise.",
     )
+    api_trusted_proxies: str = Field(
+        "",
+        description="Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, comma "
+        "separated; empty believes nobody.",
+    )
     engine: Literal["auto", "native", "transformers", "fake"] = Field(
         "auto", description="The workers' engine; `fake` lets the gateway run without a prepared model."
     )
 
     max_body_bytes: int = Field(1_048_576, ge=1_024, description="Largest JSON request body.")
+    max_upload_bytes: int = Field(209_715_200, ge=1_024, description="Largest uploaded file.")
     max_json_depth: int = Field(16, ge=2, le=200, description="Deepest nesting of a JSON request body.")
     body_timeout_s: float = Field(30.0, gt=0, description="Longest time a request body may take to arrive.")
+    max_reports_upload_bytes: int = Field(
+        2 * 2**30, ge=1_024, description="Reports sent in one request, and an archive unpacked."
+    )
+    max_archive_files: int = Field(5_000, ge=1, description="Most files in one zip archive.")
+    upload_idle_timeout_s: float = Field(30.0, gt=0, description="Longest silence in an upload.")
     max_wait_s: float = Field(60.0, gt=0, description="Longest wait of a long poll or a Prefer: wait.")
+    chat_wait_s: float = Field(
+        280.0, gt=0, description="Longest wait of a chat completion; some proxies end what is silent for five minutes."
+    )
     max_listeners: int = Field(2_000, ge=1, description="Event streams and long polls open at once in one process.")
     event_stream_lifetime_s: float = Field(600.0, gt=0, description="A stream ends after this and asks to reconnect.")
     heartbeat_s: float = Field(15.0, gt=0, description="Time between comments that keep an event stream open.")
@@ -62,6 +76,14 @@ class ApiSettings(Settings):
             if not _KEY_ENTRY.match(entry):
                 raise ValueError("each entry must read caller=sha256hex, the caller of letters, digits, dot, dash, _")
         return value
+
+    @field_validator("api_trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, value: str) -> str:
+        for entry in _split(value):
+            # A wildcard would believe the first address of the header, which is whatever the client wrote.
+            ipaddress.ip_network(entry)
+        return ",".join(_split(value))
 
     @property
     def key_hashes(self) -> tuple[tuple[str, bytes], ...]:

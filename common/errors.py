@@ -8,9 +8,11 @@
     │   ├── UnsupportedParameterError
     │   ├── WebhookTargetError
     │   ├── BodyTooLargeError
+    │   ├── ModelNotFoundError
     │   └── IdempotencyMismatchError
     ├── UnauthorizedError
     ├── NotFoundError
+    ├── FileInUseError              a run still reads the file
     ├── QueueFullError              try again later; carries the wait
     ├── UnavailableError            a part we depend on is away
     ├── LeaseLostError              this worker no longer owns the job
@@ -91,6 +93,12 @@ class BodyTooLargeError(RequestError):
     code = "body_too_large"
 
 
+class ModelNotFoundError(RequestError):
+    """The request names a model that is not served here."""
+
+    code = "model_not_found"
+
+
 class IdempotencyMismatchError(RequestError):
     """An Idempotency-Key was used again with another body."""
 
@@ -107,6 +115,12 @@ class NotFoundError(FinanceLLMError):
     """The caller has no such object; another caller's object looks the same as none."""
 
     code = "not_found"
+
+
+class FileInUseError(FinanceLLMError):
+    """The file cannot be deleted while a run reads it."""
+
+    code = "file_in_use"
 
 
 class QueueFullError(FinanceLLMError):

@@ -148,6 +148,16 @@ class NewJob:
 
 def submit(job: NewJob, max_backlog_tokens: int, result_ttl_s: int) -> Operation[Submission]:
     """Accept a job atomically with its event, index entries and idempotency record."""
+    parameters = job_parameters(job, result_ttl_s) | {"max_backlog_tokens": max_backlog_tokens}
+    if job.idempotency_key is not None:
+        parameters["idempotency_hash"] = hashlib.sha256(job.idempotency_key.encode()).hexdigest()
+        parameters["idempotency_ttl_ms"] = IDEMPOTENCY_TTL_MS
+        parameters["body_hash"] = job.body_hash
+    return Operation("submit", (json.dumps(parameters),), Submission.model_validate_json)
+
+
+def job_parameters(job: NewJob, result_ttl_s: int) -> dict[str, Any]:
+    """Return what the scripts need to queue a job."""
     parameters = {
         "id": job.id,
         "lane": job.lane,
@@ -160,17 +170,12 @@ def submit(job: NewJob, max_backlog_tokens: int, result_ttl_s: int) -> Operation
         "priority_weight_tokens": PRIORITY_WEIGHT_TOKENS,
         "metadata": json.dumps(job.metadata or {}),
         "result_ttl_ms": result_ttl_s * 1000,
-        "max_backlog_tokens": max_backlog_tokens,
     }
     if job.deadline_ms is not None:
         parameters["deadline_ms"] = job.deadline_ms
     if job.webhook_url is not None:
         parameters["webhook_url"] = job.webhook_url
-    if job.idempotency_key is not None:
-        parameters["idempotency_hash"] = hashlib.sha256(job.idempotency_key.encode()).hexdigest()
-        parameters["idempotency_ttl_ms"] = IDEMPOTENCY_TTL_MS
-        parameters["body_hash"] = job.body_hash
-    return Operation("submit", (json.dumps(parameters),), Submission.model_validate_json)
+    return parameters
 
 
 def claim(owner: str, lane: Lane, lease_ttl_ms: int) -> Operation[ClaimedJob | None]:

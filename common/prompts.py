@@ -43,6 +43,13 @@ def question_messages(question: str, context: str | None, system: str | None) ->
     )
 
 
+def chat_messages(turns: Sequence[Message]) -> tuple[Message, ...]:
+    """Return the messages of a free conversation, the built-in instructions in front where it brings none."""
+    if any(turn.role is Role.SYSTEM for turn in turns):
+        return tuple(turns)
+    return Message(Role.SYSTEM, ANALYST_SYSTEM), *turns
+
+
 def figures_messages(question: str, evidence: str) -> tuple[Message, ...]:
     """Return the messages of a question answered by one checked line (see common/answers.py) over selected evidence."""
     return question_messages(question, evidence, FIGURES_SYSTEM)

@@ -16,6 +16,10 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(Path(".financellm"), description="Folder for models, Redis data, logs and files.")
     redis_url: str = Field(DEFAULT_REDIS_URL, description="Broker and job store in one Redis, 6.2 or newer.")
+    files_url: str | None = Field(
+        None,
+        description="Where uploaded and made files lie, as an fsspec URL such as s3://BUCKET/PATH; DATA_DIR/files.",
+    )
     redis_timeout_s: float = Field(5.0, gt=0, description="Longest wait for one Redis reply.")
     key_prefix: str = Field(
         "financellm",
@@ -43,12 +47,18 @@ class Settings(BaseSettings):
         2_000_000, ge=1_000, description="Admission stops when queued prompt and completion tokens pass this."
     )
     max_job_tokens: int = Field(4_096, ge=64, description="Prompt plus completion tokens of one job.")
+    max_document_bytes: int = Field(100 * 2**20, ge=1, description="Largest file of a collection.")
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
 
     @property
     def model_path(self) -> Path:
         """The prepared model folder."""
         return self.model_dir or self.data_dir / "model"
+
+    @property
+    def files_location(self) -> str:
+        """The URL or folder of all files."""
+        return self.files_url or str(self.data_dir.absolute() / "files")
 
     @property
     def queue_prefix(self) -> str:

@@ -18,14 +18,17 @@ from common.settings import Settings
 T = TypeVar("T")
 
 GATEWAY_CONNECTIONS = 64
+# These share a second prelude.
+RUN_SCRIPTS = ("run_", "file_", "blob")
 
 
 def script_sources() -> dict[str, str]:
-    """Return the text of each script of common/scripts by name, the shared prelude in front."""
+    """Return the text of each script of common/scripts by name, the shared preludes in front."""
     folder = files("common") / "scripts"
     texts = {entry.name.removesuffix(".lua"): entry.read_text("utf-8") for entry in folder.iterdir()}
     prelude = texts.pop("prelude")
-    return {name: f"{prelude}\n{text}" for name, text in texts.items()}
+    run_prelude = f"{prelude}\n{texts.pop('run_prelude')}"
+    return {name: f"{run_prelude if name.startswith(RUN_SCRIPTS) else prelude}\n{text}" for name, text in texts.items()}
 
 
 class JobStore:

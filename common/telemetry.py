@@ -108,6 +108,20 @@ class WorkerMetrics:
         self.generation_tokens = Counter("vllm:generation_tokens", "Tokens generated.", registry=registry)
         self.rows = Gauge("financellm_engine_rows", "Rows in the engine.", registry=registry)
         self.step_seconds = self._histogram("financellm_engine_step_seconds", "Time of one engine step.")
+        self.bulk = BulkMetrics(registry)
 
     def _histogram(self, name: str, text: str) -> Histogram:
         return Histogram(name, text, buckets=LATENCY_BUCKETS_S, registry=self.registry)
+
+
+class BulkMetrics:
+    """What a worker measures of the bulk runs it feeds."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.runs = Gauge("financellm_bulk_runs", "Bulk runs fed by this worker.", registry=registry)
+        self.ended = Counter(
+            "financellm_bulk_runs_ended", "Bulk runs ended, by status.", ("status",), registry=registry
+        )
+        self.items = Counter(
+            "financellm_bulk_items", "Items recorded by this worker, by outcome.", ("outcome",), registry=registry
+        )

@@ -8,11 +8,14 @@ from celery import Celery
 
 from common import operations
 from common.errors import UnavailableError
+from common.files import FileStore
 from common.jobs import Lane
 from common.operations import WorkerInfo
 from common.store import JobStore
 from common.telemetry import get_logger
 from worker.background import Periodic
+from worker.bulk.assembly import make_feeder
+from worker.documents import DocumentReader
 from worker.engine.loop import EngineLoop
 from worker.engine.registry import choose_engine, engine_builder, tokenizer_for
 from worker.lease import CancelListener, LeaseKeeper
@@ -21,6 +24,8 @@ from worker.model import ServedModel
 from worker.progress import ProgressWriter
 from worker.quarantine import QuarantineGate
 from worker.reaper import Reaper
+from worker.retrieval.library import Library
+from worker.retrieval.limits import ParseLimits
 from worker.runner import JobRunner
 from worker.settings import WorkerSettings
 from worker.watchdog import Watchdog
@@ -30,6 +35,7 @@ logger = get_logger("worker")
 
 WATCHDOG_INTERVAL_S = 1.0
 WEBHOOK_INTERVAL_S = 0.5
+DOCUMENTS_INTERVAL_S = 0.5
 DRAIN_POLL_S = 0.05
 # After the jobs are handed back nothing is left that may take long; a hanging connection must not keep the process.
 LONGEST_GOODBYE_S = 10.0
@@ -43,11 +49,12 @@ class WorkerService:
         self._store = store
         engine_name = choose_engine(settings)
         self._model = ServedModel.of(settings, engine_name)
-        self._metrics = serve_metrics(settings)
         started_s = time.monotonic()
         with self._model.verified():
             tokenizer = tokenizer_for(settings, engine_name)
             self._loop = EngineLoop(engine_builder(settings, engine_name), tokenizer, self._note_step)
+        # Not before the model is there: a platform takes the first answer for readiness.
+        self._metrics = serve_metrics(settings)
         logger.info("engine ready", engine=engine_name, seconds=round(time.monotonic() - started_s, 2))
         self._keeper = LeaseKeeper(store, settings.lease_ttl_ms, self._describe)
         self._gate = QuarantineGate(settings.suspect_after_losses)
@@ -59,19 +66,30 @@ class WorkerService:
         self._watchdog = Watchdog(self._loop, store, settings.lanes, settings.stall_timeout_s, settings.deaf_timeout_s)
         self._cancels = CancelListener(store, self._keeper)
         self._draining = threading.Event()
+        files = FileStore.from_settings(settings)
+        library = Library(files, ParseLimits(max_bytes=settings.max_document_bytes))
+        self._documents = DocumentReader(store, files, library, settings)
+        # Never waited for: once closed, what it still reads is dropped.
+        self._reading = Periodic("documents", DOCUMENTS_INTERVAL_S, self._documents.round)
+        self._feeder = make_feeder(
+            store, celery, settings, tokenizer, self._loop.engine.capabilities.max_row_tokens, self._metrics.bulk
+        )
         self._threads = [
             Periodic("heartbeat", settings.heartbeat_interval_ms / 1000, self._keeper.beat),
             Periodic("progress", settings.progress_interval_ms / 1000, progress.flush),
             Periodic("reaper", settings.reaper_interval_ms / 1000, Reaper(store, celery, settings).round),
             Periodic("webhooks", WEBHOOK_INTERVAL_S, WebhookSender(store, settings).round),
+            Periodic("document-lease", settings.heartbeat_interval_ms / 1000, self._documents.renew),
             Periodic("watchdog", WATCHDOG_INTERVAL_S, self._watchdog.round),
         ]
 
     def start(self) -> None:
         """Start the guards; jobs may come from now on."""
         self._cancels.start()
-        for thread in self._threads:
+        for thread in (*self._threads, self._reading):
             thread.start()
+        if Lane.BULK in self._settings.lanes:
+            self._feeder.start()
 
     @property
     def draining(self) -> bool:
@@ -90,6 +108,9 @@ class WorkerService:
             return
         self._draining.set()
         self._gate.close()
+        self._documents.close()
+        # Runs pass on at once; their jobs under way here may use the drain time.
+        self._feeder.drain()
         logger.info("draining", running=len(self._keeper.held()), drain_s=self._settings.drain_s)
         threading.Thread(target=self._hand_back_late, name="drain", daemon=True).start()
 
@@ -97,6 +118,8 @@ class WorkerService:
         """Stop everything and say goodbye."""
         self._draining.set()
         self._gate.close()
+        self._documents.close()
+        self._feeder.stop()
         self._loop.close()
         for thread in self._threads:
             thread.stop()

@@ -65,6 +65,15 @@ class WorkerSettings(Settings):
         2_048, ge=64, description="Prompt tokens that join in one step; more would hold up running jobs for too long."
     )
 
+    extraction_page_tokens: int = Field(
+        750, ge=0, description="Pages of a report go into a prompt whole up to this many estimated tokens together."
+    )
+    extraction_pages: int = Field(2, ge=1, le=5, description="Pages that evidence is selected from where none fits.")
+    extraction_table_tokens: int = Field(420, ge=50, description="Table rows selected from pages that do not fit.")
+    extraction_sentence_tokens: int = Field(230, ge=50, description="Sentences selected from such pages.")
+    extraction_line_tokens: int = Field(96, ge=16, description="Longest answer line of a figures question.")
+    extraction_text_tokens: int = Field(192, ge=16, description="Longest answer to a question for sentences.")
+
     webhook_secret: SecretStr = Field(
         SecretStr(""),
         description="Signs webhooks: whsec_ and the base64 of 24 to 64 bytes. Two, space separated, sign both ways "

@@ -14,6 +14,29 @@ local function field(id, name)
   return value
 end
 
+local function collection_key(id) return root .. 'collection:' .. id end
+local function document_key(id) return root .. 'document:' .. id end
+
+-- Another caller's collection looks the same as none.
+local function owns_collection(id, caller)
+  return redis.call('HGET', collection_key(id), 'caller') == caller
+end
+
+-- The one way from one document status to another: the collection's counts move with it.
+local function move_document(id, status)
+  local state = redis.call('HMGET', document_key(id), 'status', 'collection_id')
+  redis.call('HINCRBY', collection_key(state[2]), state[1], -1)
+  redis.call('HINCRBY', collection_key(state[2]), status, 1)
+  redis.call('HSET', document_key(id), 'status', status)
+  redis.call('PUBLISH', root .. 'notify', state[2])
+end
+
+-- The document is being read and this fencing token is its newest: only then may a worker write.
+local function holds_document(id, token)
+  local state = redis.call('HMGET', document_key(id), 'status', 'fencing_token')
+  return state[1] == 'parsing' and state[2] == token
+end
+
 -- Append to the job's event log and wake whoever listens: a change of state and its notice are one operation.
 local function emit(id, type, data)
   redis.call('XADD', root .. 'events:' .. id, '*', 'type', type, 'at_ms', now, 'data', cjson.encode(data))
@@ -72,4 +95,44 @@ local function requeue(id, reason)
   enqueue(id, state[1], state[2], state[3])
   emit(id, 'requeued', {reason = reason, attempt = tonumber(state[5])})
   return state[1]
+end
+
+-- Queue a job with everything that belongs to it.
+-- Start-time fair queueing (Goyal et al. 1996): a flow that was quiet starts at the lane's clock, a busy one behind
+-- its own earlier work. Priority moves the start ahead by a fixed amount, so that low priority still ages to the front.
+local function accept(p)
+  local clock = tonumber(redis.call('HGET', root .. 'fair_clock', p.lane) or '0')
+  local flows = root .. 'flows:' .. p.lane
+  local start = math.max(clock, tonumber(redis.call('ZSCORE', flows, p.flow) or '0'))
+  redis.call('ZADD', flows, start + p.cost_tokens, p.flow)
+  local score = start - p.priority * p.priority_weight_tokens
+
+  local key = job_key(p.id)
+  redis.call('HSET', key,
+    'id', p.id, 'status', 'queued', 'lane', p.lane, 'caller', p.caller, 'request', p.request,
+    'prompt_tokens', p.prompt_tokens, 'cost_tokens', p.cost_tokens, 'priority', p.priority, 'metadata', p.metadata,
+    'created_at_ms', now, 'attempt', 0, 'losses', 0, 'fencing_token', 0, 'start', start, 'score', score,
+    'result_ttl_ms', p.result_ttl_ms)
+  if p.webhook_url then redis.call('HSET', key, 'webhook_url', p.webhook_url, 'webhook_attempts', 0) end
+  if p.deadline_ms then
+    redis.call('HSET', key, 'deadline_at_ms', now + p.deadline_ms)
+    redis.call('ZADD', root .. 'deadlines', now + p.deadline_ms, p.id)
+  end
+  if not p.unlisted then redis.call('ZADD', root .. 'jobs:' .. p.caller, 0, p.id) end
+  enqueue(p.id, p.lane, score, p.cost_tokens)
+  redis.call('HINCRBY', root .. 'finished', 'accepted', 1)
+  emit(p.id, 'queued', {lane = p.lane, prompt_tokens = p.prompt_tokens})
+end
+
+-- Cancel a queued job, and ask a running one's worker to end it.
+local function ask_cancel(id)
+  local state = redis.call('HMGET', job_key(id), 'status', 'lane', 'cost_tokens', 'cancel_requested')
+  if state[1] == 'queued' then
+    dequeue(id, state[2], state[3])
+    finish(id, 'cancelled', {})
+  elseif state[1] == 'running' and not state[4] then
+    redis.call('HSET', job_key(id), 'cancel_requested', 1)
+    emit(id, 'cancelling', {attempt = tonumber(field(id, 'attempt'))})
+    redis.call('PUBLISH', root .. 'cancel', id)
+  end
 end

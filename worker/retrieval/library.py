@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from common.pages import document_key
 from worker.retrieval.blobs import Blobs
 from worker.retrieval.embed import passages
 from worker.retrieval.index import INDEX_VERSION, Segment
@@ -47,7 +48,7 @@ class Library:
         document = self._stored_document(address)
         if document is None:
             document = parse_isolated(name, data, self._limits)
-            self._blobs.write(_document_key(address), document.to_bytes())
+            self._blobs.write(document_key(address), document.to_bytes())
             _keep(self._documents, address, document, _KEPT_DOCUMENTS)
         self.segment(Entry(address, name))
         return replace(document, name=name)
@@ -80,7 +81,7 @@ class Library:
     def _stored_document(self, address: str) -> Document | None:
         document = self._documents.get(address)
         if document is None:
-            data = self._blobs.read(_document_key(address))
+            data = self._blobs.read(document_key(address))
             document = Document.from_bytes(data) if data is not None else None
         if document is not None:
             _keep(self._documents, address, document, _KEPT_DOCUMENTS)
@@ -93,10 +94,6 @@ class Library:
     def _segment_key(self, address: str) -> str:
         kind = "" if self._embedder is None else "-vectors"
         return f"segments/{address}-i{INDEX_VERSION}{kind}.npz"
-
-
-def _document_key(address: str) -> str:
-    return f"documents/{address}.json.gz"
 
 
 def _keep(kept: OrderedDict[str, Value], key: str, value: Value, limit: int) -> None:

@@ -27,6 +27,8 @@ def problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
     assert body["title"]
     assert body["detail"]
     assert body["instance"] == response.request.url.path
+    assert body["error"]["message"].startswith(body["detail"])
+    assert body["error"].keys() == {"message", "type", "param", "code"}
     return body
 
 

@@ -1,0 +1,107 @@
+"""Named bytes behind one URL through fsspec: a local folder by default, a bucket in a cluster."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO, Self, cast
+
+import fsspec  # type: ignore[import-untyped]
+from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
+
+from common.errors import ConfigurationError
+from common.settings import Settings
+
+CHUNK_BYTES = 1 << 20
+
+
+class FileStore:
+    """Immutable files by key, such as `uploads/SHA256`; a write is seen whole or not at all. Calls block."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            self._system, self._root = fsspec.url_to_fs(url)
+        except (ImportError, ValueError) as error:
+            raise ConfigurationError(
+                f"FINANCELLM_FILES_URL is {url!r}, which cannot be opened: {error}. s3:// needs the extra `s3`."
+            ) from error
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """Open the store that the settings name; nothing connects before it is used."""
+        return cls(settings.files_location)
+
+    def exists(self, key: str) -> bool:
+        """Return whether there is such a file."""
+        return bool(self._system.exists(self._path(key)))
+
+    def size(self, key: str) -> int:
+        """Return a file's size in bytes; raises FileNotFoundError."""
+        return int(self._system.size(self._path(key)))
+
+    def read(self, key: str) -> bytes | None:
+        """Return a small file's bytes, None where there is none."""
+        try:
+            return bytes(self._system.cat_file(self._path(key)))
+        except FileNotFoundError:
+            return None
+
+    def write(self, key: str, data: bytes) -> None:
+        """Keep the bytes under the key."""
+        with self.writing(key) as file:
+            file.write(data)
+
+    def open(self, key: str) -> BinaryIO:
+        """Return a file opened for reading, seekable; raises FileNotFoundError."""
+        return cast("BinaryIO", self._system.open(self._path(key), "rb"))
+
+    def chunks(self, key: str) -> Iterator[bytes]:
+        """Yield a file's bytes piece by piece; raises FileNotFoundError."""
+        with self.open(key) as file:
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
+
+    @contextmanager
+    def writing(self, key: str) -> Iterator[BinaryIO]:
+        """Open a key for writing; an error inside the block leaves what was there before."""
+        path = self._path(key)
+        # A bucket shows a file only when it is closed; a folder needs the detour over another name.
+        written = f"{path}.{secrets.token_hex(6)}.tmp" if self._is_folder else path
+        self._system.makedirs(str(PurePosixPath(path).parent), exist_ok=True)
+        file: Any = self._system.open(written, "wb")
+        try:
+            yield file
+        except BaseException:
+            with suppress(OSError, AttributeError):
+                file.discard() if not self._is_folder else file.close()
+            if self._is_folder:
+                self._system.rm_file(written)
+            raise
+        file.close()
+        if self._is_folder:
+            self._system.mv(written, path)
+
+    def delete(self, key: str) -> None:
+        """Remove a file; one that is not there is no error."""
+        with suppress(FileNotFoundError):
+            self._system.rm_file(self._path(key))
+
+    def delete_prefix(self, prefix: str) -> None:
+        """Remove every file whose key begins with the prefix."""
+        for path in self._system.glob(f"{self._path(prefix)}*"):
+            with suppress(FileNotFoundError):
+                self._system.rm_file(path)
+
+    def keys(self, folder: str) -> list[str]:
+        """Return the keys of the files right in a folder, whose name ends in a slash; none if there is no folder."""
+        with suppress(FileNotFoundError):
+            paths = self._system.ls(self._path(folder), detail=False, refresh=True)
+            return [folder + str(path).rpartition("/")[2] for path in paths]
+        return []
+
+    @property
+    def _is_folder(self) -> bool:
+        return isinstance(self._system, LocalFileSystem)
+
+    def _path(self, key: str) -> str:
+        return f"{self._root}/{key}"

@@ -1,0 +1,198 @@
+"""Questions over the documents of a collection as a bulk run."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from common import collection_operations
+from common.bulk import BulkRun, LineError, OpenItem, Part, ResultFile
+from common.collections import DocumentRecord, DocumentStatus, ItemError
+from common.errors import NotFoundError, UnavailableError
+from common.evidence import Budget
+from common.files import FileStore
+from common.finance_answers import Source
+from common.finance_requests import finance_request
+from common.finance_tasks import Task, choose_task
+from common.jobs import Job, JobError
+from common.pages import content_address
+from common.queries import PlannedRow, QuerySpec, Row, RowStatus, pending_row, plan_key
+from common.store import JobStore
+from common.templates import TEMPLATES
+from common.templates.columns import ColumnType
+from worker.bulk.extraction_plan import planned_rows
+from worker.bulk.page_choice import PageBudget
+from worker.bulk.source import Ask, BulkItem, ItemEnd, OutputRecord, ScannedItem
+from worker.retrieval.library import Entry, Library
+from worker.settings import WorkerSettings
+
+_DOCUMENTS_A_CALL = 500
+_CANCELLED = frozenset({"cancelled", "batch_cancelled"})
+
+
+class ExtractionSource:
+    """The rows of one query; its plan is written once, so that whoever goes on asks the same."""
+
+    def __init__(
+        self, run: BulkRun, store: JobStore, files: FileStore, library: Library, settings: WorkerSettings
+    ) -> None:
+        self._run = run
+        self._spec = QuerySpec.model_validate(run.spec)
+        self._store = store
+        self._files = files
+        self._library = library
+        self._settings = settings
+
+    def scan(self) -> Iterator[ScannedItem | LineError]:
+        """Plan all rows; raises UnavailableError while documents are still being read."""
+        if not self._files.exists(plan_key(self._run.id)):
+            self._write_plan()
+        for item in self.items(0, 0):
+            yield ScannedItem(item.index, item.cursor, _twin_key(item.payload))
+
+    def items(self, cursor: int, index: int) -> Iterator[BulkItem]:
+        """Yield rows from the one at byte `cursor` of the plan."""
+        with self._opened_plan() as plan:
+            plan.seek(cursor)
+            for line in plan:
+                row = PlannedRow.model_validate_json(line)
+                after = cursor + len(line)
+                yield BulkItem(row.index, cursor, after, f"{row.document_id} {row.question_id}", row)
+                cursor = after
+
+    def request(self, item: BulkItem) -> Ask | JobError:
+        """Return the question over its pages, or why its document cannot be asked."""
+        row: PlannedRow = item.payload
+        if row.error is not None:
+            return JobError(code=row.error.code, message=row.error.message)
+        if not row.pages:
+            return JobError(code="no_pages", message=f"{row.document}: no page of it can be asked.")
+        try:
+            sources = self._sources(row)
+        except KeyError:
+            text = f"{row.document}: its pages are not kept any more. Upload it again."
+            return JobError(code="document_missing", message=text)
+        task = self._task(row)
+        return Ask(finance_request(row.question, sources, task, self._max_tokens(task), self._budget()))
+
+    def record(self, item: OpenItem, end: ItemEnd) -> OutputRecord:
+        """Return a row as one line of JSON."""
+        row = answered_row(self._planned(item.cursor), end)
+        return OutputRecord(row.model_dump_json().encode(), row.status is RowStatus.SUCCEEDED)
+
+    def files(self, parts: Sequence[Part]) -> tuple[ResultFile, ...]:
+        """Return nothing: rows are read through the query."""
+        return ()
+
+    def _opened_plan(self) -> Any:
+        try:
+            return self._files.open(plan_key(self._run.id))
+        except FileNotFoundError as error:
+            raise NotFoundError(f"The plan of query {self._run.id} is gone.") from error
+
+    def _planned(self, cursor: int) -> PlannedRow:
+        with self._opened_plan() as plan:
+            plan.seek(cursor)
+            return PlannedRow.model_validate_json(plan.readline())
+
+    def _write_plan(self) -> None:
+        documents = self._documents()
+        waiting = sum(document.status in (DocumentStatus.PENDING, DocumentStatus.PARSING) for document in documents)
+        if waiting:
+            raise UnavailableError(f"{waiting} documents of query {self._run.id} are still being read.")
+        budget = PageBudget(self._settings.extraction_page_tokens, self._settings.extraction_pages)
+        with self._files.writing(plan_key(self._run.id)) as plan:
+            for row in planned_rows(self._library, self._spec, documents, budget):
+                plan.write(row.model_dump_json().encode() + b"\n")
+
+    def _documents(self) -> list[DocumentRecord]:
+        found: list[DocumentRecord] = []
+        while True:
+            after = found[-1].id if found else None
+            listed = self._store.run(
+                collection_operations.list_documents(
+                    self._spec.collection_id, self._run.caller, after, _DOCUMENTS_A_CALL
+                )
+            )
+            if listed is None:
+                raise NotFoundError(f"The collection {self._spec.collection_id} was deleted.")
+            found.extend(listed)
+            if len(listed) < _DOCUMENTS_A_CALL:
+                return found
+
+    def _sources(self, row: PlannedRow) -> list[Source]:
+        return [
+            Source(
+                document=page.document,
+                page=page.page,
+                text=self._library.document(Entry(content_address(page.sha256), page.document)).page(page.page).text,
+            )
+            for page in row.pages
+        ]
+
+    def _task(self, row: PlannedRow) -> Task:
+        columns = TEMPLATES.get(self._spec.template or "", ())
+        column = next((column for column in columns if column.name == row.question_id), None)
+        if column is not None and column.type is ColumnType.LABEL:
+            return Task.SENTIMENT
+        if column is not None and column.type is ColumnType.TEXT:
+            return Task.TEXT
+        return choose_task(row.question, has_sources=True, has_instructions=False)
+
+    def _max_tokens(self, task: Task) -> int:
+        settings = self._settings
+        return settings.extraction_text_tokens if task is Task.TEXT else settings.extraction_line_tokens
+
+    def _budget(self) -> Budget:
+        settings = self._settings
+        return Budget(
+            table_tokens=settings.extraction_table_tokens,
+            text_tokens=settings.extraction_sentence_tokens,
+            page_tokens=settings.extraction_page_tokens,
+        )
+
+
+def answered_row(planned: PlannedRow, end: ItemEnd) -> Row:
+    """Return what became of a planned row; pure."""
+    row = pending_row(planned)
+    job = end.job
+    if end.error is not None or job is None or job.result is None:
+        error = end.error or JobError(code="internal_error", message="The row has no answer.")
+        row.status = RowStatus.CANCELLED if error.code in _CANCELLED else RowStatus.FAILED
+        row.error = ItemError(code=error.code, message=error.message)
+        return row
+    row.status = RowStatus.SUCCEEDED
+    row.text = job.result.text
+    row.timings = job.result.timings.model_dump(mode="json")
+    row.evidence = {
+        "pages": [page.model_dump(exclude={"sha256"}) for page in planned.pages],
+        "pages_dropped": planned.pages_dropped,
+        **(job.request.evidence.model_dump() if job.request.evidence else {}),
+    }
+    _add_answer(row, planned, job)
+    return row
+
+
+def _add_answer(row: Row, planned: PlannedRow, job: Job) -> None:
+    answer = job.result.answer if job.result else None
+    if answer is None:
+        return
+    values = answer.model_dump(mode="json")
+    row.kind, row.value, row.scale = values["kind"], values["value"], values["scale"]
+    row.verification, row.program = values["verification"], values["program"]
+    row.operands, row.numbers = values["operands"], values["numbers"]
+    ids = {(page.document, page.page): page.document_id for page in planned.pages}
+    texts = {(source.document, source.page): source.text for source in job.request.sources}
+    row.citations = [
+        {**citation, "document_id": ids.get((citation["document"], citation["page"]))}
+        for citation in values["citations"]
+        # What cannot be shown on its page is no citation.
+        if citation["quote"] and citation["quote"] in texts.get((citation["document"], citation["page"]), "")
+    ]
+
+
+def _twin_key(row: PlannedRow) -> bytes | None:
+    """Return what rows with the same prompt have in common."""
+    if row.error is not None or not row.pages:
+        return None
+    pages = [(page.sha256, page.document, page.page) for page in row.pages]
+    return hashlib.sha256(repr((row.question, row.question_id, pages)).encode()).digest()

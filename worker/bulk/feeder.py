@@ -1,0 +1,141 @@
+"""Leases bulk runs and feeds each in a thread of its own, until told to drain."""
+
+import threading
+from dataclasses import dataclass, field
+
+from common import run_operations
+from common.bulk import BulkRun, LineError
+from common.errors import LeaseLostError, UnavailableError
+from common.files import FileStore
+from common.operations import LeaseState, Operation
+from common.store import JobStore
+from common.telemetry import BulkMetrics, get_logger
+from worker.background import Periodic
+from worker.bulk.feed import FeedContext, RunFeed
+from worker.bulk.janitor import Janitor
+from worker.bulk.sources import open_source
+from worker.settings import WorkerSettings
+
+logger = get_logger("bulk")
+
+LOOK_INTERVAL_S = 0.5
+JANITOR_INTERVAL_S = 10.0
+# A run beyond these waits until one of them has ended.
+MOST_RUNS = 16
+AWAY_WAIT_MS = 5_000
+FAULT_WAIT_MS = 2_000
+
+
+@dataclass(eq=False, slots=True)
+class HeldRun:
+    """A leased run and the flag that ends its thread."""
+
+    run: BulkRun
+    lost: threading.Event = field(default_factory=threading.Event)
+
+
+class BulkFeeder:
+    """The bulk side of one worker."""
+
+    def __init__(
+        self, store: JobStore, files: FileStore, settings: WorkerSettings, context: FeedContext, metrics: BulkMetrics
+    ) -> None:
+        self._store = store
+        self._files = files
+        self._settings = settings
+        self._context = context
+        self._metrics = metrics
+        self._draining = threading.Event()
+        self._lock = threading.Lock()
+        self._held: dict[HeldRun, threading.Thread] = {}
+        self._periodics = [
+            Periodic("bulk-runs", LOOK_INTERVAL_S, self._take_run),
+            Periodic("bulk-leases", settings.heartbeat_interval_ms / 1000, self._renew),
+            Periodic("bulk-janitor", JANITOR_INTERVAL_S, Janitor(store, files).round),
+        ]
+
+    def start(self) -> None:
+        """Start looking for runs."""
+        for periodic in self._periodics:
+            periodic.start()
+
+    def drain(self) -> None:
+        """Let every thread give its run back within its current step, so that another worker goes on."""
+        self._draining.set()
+
+    def stop(self) -> None:
+        """Drain and wait until all runs are given back."""
+        self.drain()
+        self._periodics[0].stop()
+        with self._lock:
+            threads = list(self._held.values())
+        for thread in threads:
+            thread.join()
+        for periodic in self._periodics[1:]:
+            periodic.stop()
+
+    def running(self) -> int:
+        """Return how many runs are fed here."""
+        with self._lock:
+            return len(self._held)
+
+    def _take_run(self) -> None:
+        if self._draining.is_set() or self.running() >= MOST_RUNS:
+            return
+        run = self._store.run(run_operations.lease_run(self._settings.lease_ttl_ms))
+        if run is None:
+            return
+        held = HeldRun(run)
+        thread = threading.Thread(target=self._feed, args=(held,), name=f"bulk-{run.id}", daemon=True)
+        with self._lock:
+            self._held[held] = thread
+        logger.info("run leased", run_id=run.id, status=run.status.value, token=run.fencing_token)
+        thread.start()
+
+    def _renew(self) -> None:
+        with self._lock:
+            held = list(self._held)
+        self._metrics.runs.set(len(held))
+        if not held:
+            return
+        leases = [(one.run.id, one.run.fencing_token) for one in held]
+        states = self._store.run(run_operations.renew_runs(self._settings.lease_ttl_ms, leases))
+        for one, state in zip(held, states, strict=True):
+            if state is LeaseState.LOST:
+                one.lost.set()
+
+    def _feed(self, held: HeldRun) -> None:
+        run = held.run
+        try:
+            source = open_source(run, self._files, self._settings)
+            status = RunFeed(self._context, run, source, lambda: self._draining.is_set() or held.lost.is_set()).work()
+            self._metrics.ended.labels(status.value).inc()
+            logger.info("run ended", run_id=run.id, status=status.value)
+        except LeaseLostError as error:
+            logger.info("run given back", run_id=run.id, reason=error.message)
+            self._give_back(run, 0)
+        except FileNotFoundError as error:
+            self._fault(run, "file_missing", f"A file of the run is missing: {error}")
+        except (UnavailableError, OSError) as error:
+            logger.warning("run rests", run_id=run.id, reason=str(error))
+            self._give_back(run, AWAY_WAIT_MS)
+        except Exception as error:
+            logger.exception("run failed unexpectedly", run_id=run.id)
+            self._fault(run, "internal_error", f"The worker failed on this run: {type(error).__name__}.")
+        finally:
+            with self._lock:
+                del self._held[held]
+
+    def _fault(self, run: BulkRun, code: str, message: str) -> None:
+        logger.warning("run fault", run_id=run.id, code=code, reason=message)
+        error = LineError(code=code, message=message)
+        self._try(run, run_operations.fault_run(run.id, run.fencing_token, FAULT_WAIT_MS, error))
+
+    def _give_back(self, run: BulkRun, wait_ms: int) -> None:
+        self._try(run, run_operations.release_run(run.id, run.fencing_token, wait_ms))
+
+    def _try(self, run: BulkRun, operation: Operation[bool]) -> None:
+        try:
+            self._store.run(operation)
+        except UnavailableError as error:
+            logger.warning("lease runs out by itself", run_id=run.id, reason=error.message)

@@ -1,0 +1,103 @@
+"""Reads uploaded documents, one at a time so that generation keeps its cores; any worker goes on where one is lost."""
+
+import threading
+
+from common import collection_operations as operations
+from common.collections import DocumentFacts, DocumentRecord, ItemError, upload_key
+from common.errors import UnavailableError
+from common.files import FileStore
+from common.store import JobStore
+from common.telemetry import get_logger
+from worker.retrieval.library import Entry, Library
+from worker.retrieval.metadata import Form, Metadata
+from worker.retrieval.pages import Document
+from worker.retrieval.problems import DocumentError
+from worker.settings import WorkerSettings
+
+logger = get_logger("documents")
+
+
+class DocumentReader:
+    """Claims documents, reads and indexes them, and writes what became of each."""
+
+    def __init__(self, store: JobStore, files: FileStore, library: Library, settings: WorkerSettings) -> None:
+        self._store = store
+        self._files = files
+        self._library = library
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._held: DocumentRecord | None = None
+        self._closed = False
+
+    def round(self) -> None:
+        """Read documents until none waits; raises UnavailableError."""
+        while (document := self._claim()) is not None:
+            try:
+                self._read(document)
+            finally:
+                with self._lock:
+                    self._held = None
+
+    def renew(self) -> None:
+        """Keep the lease of the document that is being read; raises UnavailableError."""
+        with self._lock:
+            held = self._held
+        if held is not None:
+            self._store.run(operations.renew_document(held, self._settings.lease_ttl_ms))
+
+    def close(self) -> None:
+        """Take no more documents and hand back the one that is being read; what is read of it then is dropped."""
+        with self._lock:
+            self._closed = True
+            held, self._held = self._held, None
+        if held is None:
+            return
+        try:
+            self._store.run(operations.release_document(held))
+        except UnavailableError as error:
+            logger.warning("document not handed back; its lease will run out", reason=error.message)
+
+    def _claim(self) -> DocumentRecord | None:
+        with self._lock:
+            if self._closed:
+                return None
+            self._held = self._store.run(
+                operations.claim_document(
+                    self._settings.worker_name, self._settings.lease_ttl_ms, self._settings.max_attempts
+                )
+            )
+            return self._held
+
+    def _read(self, document: DocumentRecord) -> None:
+        try:
+            facts = self._facts(document)
+        except DocumentError as error:
+            self._fail(document, ItemError(code=error.problem, message=error.message))
+            return
+        except FileNotFoundError:
+            text = f"{document.name}: its bytes are not kept any more. Upload it again."
+            self._fail(document, ItemError(code="document_missing", message=text))
+            return
+        self._store.run(operations.document_ready(document, facts))
+        logger.info("document read", document_id=document.id, pages=facts.pages)
+
+    def _facts(self, document: DocumentRecord) -> DocumentFacts:
+        with self._files.open(upload_key(document.sha256)) as file:
+            parsed = self._library.add(document.name, file.read())
+        return document_facts(parsed, self._library.segment(Entry(parsed.address, document.name)).metadata)
+
+    def _fail(self, document: DocumentRecord, error: ItemError) -> None:
+        self._store.run(operations.document_failed(document, error))
+        logger.info("document cannot be read", document_id=document.id, code=error.code)
+
+
+def document_facts(document: Document, metadata: Metadata) -> DocumentFacts:
+    """Return what the service tells of a document that was read."""
+    year = f"FY{max(metadata.fiscal_years)}" if metadata.fiscal_years else None
+    quarter = f"Q{metadata.quarters[0]}" if metadata.quarters else None
+    return DocumentFacts(
+        pages=len(document.pages),
+        company=metadata.companies[0] if metadata.companies else None,
+        period=" ".join(part for part in (quarter, year) if part) or None,
+        doc_type=None if metadata.form is Form.OTHER else metadata.form.value,
+    )
