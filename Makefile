@@ -13,6 +13,8 @@ TORCH_VERSION := 2.13.0
 # Lets the resolver find a CPU build of torch; `--find-links FOLDER` where one is at hand.
 LOCK_FLAGS ?= --torch-backend cpu
 ARGS ?=
+RECIPE ?= default
+DATA ?= $(FINANCELLM_SHARED_DATA)
 BUILD_LOG := $(VENV)/build.log
 
 # Bytecode is compiled on first import instead: installing takes a third less time.
@@ -22,7 +24,7 @@ stamp = $(VENV)/.installed-$(1)-$(shell cat .lock/$(1).txt pyproject.toml worker
 SERVE_STAMP := $(call stamp,serve)
 DEV_STAMP := $(call stamp,dev)
 
-.PHONY: help run test lint model bench-service lock clean
+.PHONY: help run test lint model train bench-service lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,6 +44,10 @@ lint: $(DEV_STAMP) ## ruff, mypy and the import contracts
 
 model: $(DEV_STAMP) ## prepare the model that tests and benches use
 	@$(VENV)/bin/financellm model prepare
+
+train: $(DEV_STAMP) ## curate, train, merge, pack, evaluate: RECIPE=default|smoke DATA=FOLDER (docs/training.md names its files)
+	@test -n "$(DATA)" || { echo "make train needs DATA=FOLDER or FINANCELLM_SHARED_DATA: the data files that docs/training.md names." >&2; exit 1; }
+	@$(PY) -m training.pipeline --recipe $(RECIPE) --data-dir $(DATA) $(ARGS)
 
 bench-service: model ## measure the service; the last line is one JSON object
 	@$(PY) -m tests.bench.service $(ARGS)

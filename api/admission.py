@@ -33,14 +33,17 @@ class Admission:
         self._resolver_threads = CapacityLimiter(RESOLVER_THREADS)
         self._turns = Turns()
 
-    async def prompt_tokens(self, request: GenerateRequest) -> int:
-        """Count a request's prompt; raises PromptTooLongError if it and its answer would not fit every live worker."""
+    async def prompt_tokens(self, request: GenerateRequest, field: str = PROMPT_FIELD) -> int:
+        """Count a request's prompt, which came in `field`.
+
+        Raises PromptTooLongError if prompt and answer would not fit every live worker.
+        """
         prompt_tokens = await self._counter.count(request.messages)
         workers = (await self._capacity.overview()).workers
         limits = [worker.max_row_tokens for worker in workers if not worker.draining]
         limit_tokens = min(self._settings.max_job_tokens, *limits) if limits else self._settings.max_job_tokens
         if prompt_tokens + request.max_tokens > limit_tokens:
-            raise PromptTooLongError(prompt_tokens, request.max_tokens, limit_tokens, PROMPT_FIELD)
+            raise PromptTooLongError(prompt_tokens, request.max_tokens, limit_tokens, field)
         return prompt_tokens
 
     async def check_webhook(self, url: str) -> None:

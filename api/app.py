@@ -10,11 +10,11 @@ from starlette.middleware import Middleware
 
 from api.errors import install_error_handlers
 from api.gateway import Gateway
-from api.middleware import DOCS_PATH, RequestFrame
+from api.middleware import RequestFrame
 from api.permits import SendPermit
-from api.responses import drop_security, use_problem_media_type
+from api.responses import drop_framework_errors, drop_security, use_problem_media_type
 from api.route import SECURITY_SCHEME
-from api.routes import batches, collections, files, health, jobs, queries
+from api.routes import batches, chat, collections, files, health, jobs, overview, page, queries
 from api.settings import ApiSettings
 from common.store import AsyncJobStore
 from common.webhook_targets import Resolver, resolve
@@ -34,6 +34,7 @@ TAGS = [
     {"name": "queries", "description": "Questions over reports, and the tables of their answers."},
     {"name": "files", "description": "Inputs and outputs of batches, as OpenAI clients know them."},
     {"name": "batches", "description": "Many chat requests in one file, as OpenAI clients know them."},
+    {"name": "openai", "description": "What OpenAI's clients call."},
     {"name": "service", "description": "Health, metrics and models."},
 ]
 
@@ -53,6 +54,7 @@ class GatewayApp(FastAPI):
             return self.openapi_schema
         description = super().openapi()
         use_problem_media_type(description)
+        drop_framework_errors(description)
         if self.state.gateway.settings.key_hashes:
             description["components"]["securitySchemes"] = {SECURITY_SCHEME: KEY_SCHEME}
         else:
@@ -85,7 +87,7 @@ def create_app(
         lifespan=lifespan,
         redirect_slashes=False,
         redoc_url=None,
-        docs_url=DOCS_PATH,
+        docs_url=None,
         middleware=[Middleware(RequestFrame, metrics=gateway.metrics, allowed_hosts=settings.allowed_hosts)],
     )
     app.state.gateway = gateway
@@ -95,6 +97,9 @@ def create_app(
     app.include_router(queries.router)
     app.include_router(files.router)
     app.include_router(batches.router)
+    app.include_router(chat.router)
+    app.include_router(overview.router)
     app.include_router(health.guarded)
     app.include_router(health.router)
+    app.include_router(page.router)
     return app

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from api.cli_answers import proof_lines, was_rewritten
 from api.cli_exit import Exit
 from api.cli_output import print_jobs, status_text, timing_line
 from api.client import ApiClient, JsonObject, StreamEvent
@@ -81,13 +82,23 @@ def show_event(event: StreamEvent) -> None:
 
 
 def show_end(job: JsonObject) -> None:
-    """Print how a job ended."""
-    if job["status"] == JobStatus.SUCCEEDED:
-        typer.echo()
-        errors.print(timing_line(job), style="dim", highlight=False, soft_wrap=True)
+    """Print how a job ended whose text was streamed; text that the stream did not show follows on its own line."""
+    if job["status"] != JobStatus.SUCCEEDED:
+        _show_reason(job)
         return
-    reason = f": {job['error']['message']}" if job["error"] else "."
-    errors.print(status_text(job["status"]), reason, sep="", markup=False, highlight=False, soft_wrap=True)
+    typer.echo()
+    if was_rewritten(job):
+        typer.echo(job["result"]["text"].strip())
+    _show_details(job)
+
+
+def show_result(job: JsonObject) -> None:
+    """Print an ended job's answer, with its proof and timings on standard error, or why there is none."""
+    if job["status"] != JobStatus.SUCCEEDED:
+        _show_reason(job)
+        return
+    typer.echo(job["result"]["text"].strip())
+    _show_details(job)
 
 
 def status_line(name: str, details: str) -> str:
@@ -98,3 +109,13 @@ def status_line(name: str, details: str) -> str:
 def exit_code(job: JsonObject) -> Exit:
     """Return 0 for a job that succeeded, else 1."""
     return Exit.DONE if job["status"] == JobStatus.SUCCEEDED else Exit.FAILED
+
+
+def _show_details(job: JsonObject) -> None:
+    for line in (*proof_lines(job), timing_line(job)):
+        errors.print(line, style="dim", highlight=False, markup=False, soft_wrap=True)
+
+
+def _show_reason(job: JsonObject) -> None:
+    reason = f": {job['error']['message']}" if job["error"] else "."
+    errors.print(status_text(job["status"]), reason, sep="", markup=False, highlight=False, soft_wrap=True)

@@ -11,8 +11,9 @@ import typer
 from rich.console import Console
 
 from api.cli_exit import Exit
-from api.cli_jobs import exit_code, show_end, show_event
+from api.cli_jobs import exit_code, show_end, show_event, show_result
 from api.client import ApiClient, ApiProblemError, JsonObject
+from common.finance_tasks import Task
 from common.jobs import JobStatus, Lane
 
 STDIN = "-"
@@ -21,6 +22,9 @@ _LONG_POLL_S = 30.0
 _System = Annotated[str | None, typer.Option(help="Replaces the built-in instructions to the model.")]
 _Context = Annotated[
     str | None, typer.Option(help="File with the text the answer is taken from; - reads standard input.")
+]
+_Task = Annotated[
+    Task | None, typer.Option(help="figures, text or sentiment; by default the question and the context decide.")
 ]
 _MaxTokens = Annotated[int | None, typer.Option(min=1, help="Most tokens to generate.")]
 _Temperature = Annotated[float | None, typer.Option(min=0, max=2, help="0 always takes the likeliest token.")]
@@ -34,6 +38,7 @@ def ask(
     question: Annotated[str, typer.Argument(help="The question.")],
     context: _Context = None,
     system: _System = None,
+    task: _Task = None,
     max_tokens: _MaxTokens = None,
     temperature: _Temperature = None,
     deadline_s: _Deadline = None,
@@ -45,6 +50,7 @@ def ask(
         question=question,
         context=None if context is None else _read_text(context),
         system=system,
+        task=task,
         max_tokens=max_tokens,
         temperature=temperature,
         deadline_s=deadline_s,
@@ -59,7 +65,7 @@ def ask(
     if as_json:
         typer.echo(json.dumps(job, indent=2))
     elif not stream:
-        _show(job)
+        show_result(job)
     raise typer.Exit(exit_code(job))
 
 
@@ -113,12 +119,6 @@ def _wait(client: ApiClient, job_id: str) -> JsonObject:
         job = client.job(job_id, _LONG_POLL_S)
         if JobStatus(job["status"]).is_terminal:
             return job
-
-
-def _show(job: JsonObject) -> None:
-    if job["status"] == JobStatus.SUCCEEDED:
-        typer.echo(job["result"]["text"].strip(), nl=False)
-    show_end(job)
 
 
 def _question(question: str, context: str | None) -> JsonObject:

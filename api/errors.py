@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from api.openai_errors import OpenAIError, openai_error
+from api.unanswered import UnansweredError
 from common.errors import (
     FinanceLLMError,
     ModelFilesError,
@@ -79,9 +81,11 @@ KINDS: Mapping[str, ProblemKind] = {
     "malformed_header": ProblemKind(400, "A header cannot be read"),
     "unauthorized": ProblemKind(401, "A valid API key is needed"),
     "not_found": ProblemKind(404, "There is no such object"),
+    "model_not_found": ProblemKind(404, "There is no such model"),
     "method_not_allowed": ProblemKind(405, "This address does not take this method"),
     "body_timeout": ProblemKind(408, "The body took too long to arrive"),
     "file_in_use": ProblemKind(409, "The file is in use"),
+    "job_cancelled": ProblemKind(409, "The job was cancelled"),
     "body_too_large": ProblemKind(413, "The body is too large or too deep"),
     "unsupported_media_type": ProblemKind(415, "The body must be JSON"),
     "wrong_host": ProblemKind(421, "This host name is not served here"),
@@ -93,8 +97,14 @@ KINDS: Mapping[str, ProblemKind] = {
     "queue_full": ProblemKind(429, "The queue is full"),
     "headers_too_large": ProblemKind(431, "The headers are too large"),
     "internal_error": ProblemKind(500, "Something went wrong here"),
+    "job_failed": ProblemKind(500, "The job failed"),
     "model_files_error": ProblemKind(503, "No model is prepared"),
     "unavailable": ProblemKind(503, "A part of the service is away"),
+    "wait_over": ProblemKind(504, "The answer takes longer"),
+}
+# OpenAI answers 400 to what cannot be served as sent, and its clients raise by status.
+OPENAI_KINDS: Mapping[str, ProblemKind] = {
+    code: kind._replace(status=400) if kind.status == 422 else kind for code, kind in KINDS.items()
 }
 CODES_OF_STATUS: Mapping[int, str] = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 
@@ -118,6 +128,7 @@ class Problem(BaseModel):
     instance: str = Field(description="Path of the request.")
     code: str = Field(description="Stable name of the kind of problem.")
     errors: list[FieldFault] = Field(default=[], description="The fields at fault, if any are.")
+    error: OpenAIError
 
 
 def problem_response(
@@ -138,15 +149,23 @@ def problem_response(
         instance=path,
         code=code,
         errors=list(faults),
+        error=openai_error(status, code, _message(detail, faults), faults[0].field if faults else None),
     )
     return Response(problem.model_dump_json(), status, headers, PROBLEM_MEDIA_TYPE)
 
 
-def response_for(path: str, error: FinanceLLMError) -> Response:
+def response_for(path: str, error: FinanceLLMError, kinds: Mapping[str, ProblemKind] = KINDS) -> Response:
     """Build the answer for one of our own errors."""
     field = error.field if isinstance(error, RequestError) else None
     faults = [] if field is None else [FieldFault(field=field, reason=error.message)]
-    return problem_response(path, _public_code(error), _public_detail(error), faults, _headers(error))
+    code = _public_code(error)
+    return problem_response(path, code, _public_detail(error), faults, _headers(error), kinds[code])
+
+
+def openai_error_of(error: FinanceLLMError) -> OpenAIError:
+    """Return one of our own errors as OpenAI's clients read it, for answers that have begun."""
+    code = _public_code(error)
+    return openai_error(OPENAI_KINDS[code].status, code, _public_detail(error), None)
 
 
 def internal_error_response(path: str) -> Response:
@@ -166,14 +185,15 @@ def install_error_handlers(app: FastAPI) -> None:
 async def _on_own_error(request: Request, error: FinanceLLMError) -> Response:
     if _public_code(error) != error.code or not isinstance(error, RequestError | QueueFullError | UnauthorizedError):
         log.warning("request_failed", code=error.code, reason=error.message)
-    return response_for(request.url.path, error)
+    return response_for(request.url.path, error, _kinds(request))
 
 
 async def _on_validation_error(request: Request, error: RequestValidationError) -> Response:
     found = error.errors()
     faults = [FieldFault(field=field, reason=reason) for field, reason in faults_in_words(found[:MAX_FAULTS])]
     detail = f"{faults[0].field}: {faults[0].reason}" if len(found) == 1 else f"{len(found)} fields are not valid."
-    return problem_response(request.url.path, "invalid_request", detail, faults)
+    kind = _kinds(request)["invalid_request"]
+    return problem_response(request.url.path, "invalid_request", detail, faults, kind=kind)
 
 
 async def _on_http_error(request: Request, error: HTTPException) -> Response:
@@ -188,6 +208,19 @@ async def _on_http_error(request: Request, error: HTTPException) -> Response:
     phrase = HTTPStatus(error.status_code).phrase
     kind = KINDS[code] if code else ProblemKind(error.status_code, phrase)
     return problem_response(path, code or phrase.lower().replace(" ", "_"), phrase, (), error.headers, kind)
+
+
+def _kinds(request: Request) -> Mapping[str, ProblemKind]:
+    """Return the table of the route that refused; routes note it before they read anything."""
+    kinds: Mapping[str, ProblemKind] = getattr(request.state, "problem_kinds", KINDS)
+    return kinds
+
+
+def _message(detail: str, faults: Sequence[FieldFault]) -> str:
+    """Return the detail, with the faults where it only counts them."""
+    if len(faults) < 2:
+        return detail
+    return " ".join([detail, *(f"{fault.field}: {fault.reason}" for fault in faults)])
 
 
 def _allowed_methods(request: Request) -> list[str]:
@@ -222,5 +255,8 @@ def _headers(error: FinanceLLMError) -> dict[str, str]:
             return {"Retry-After": str(UNAVAILABLE_RETRY_S)}
         case UnauthorizedError():
             return {"WWW-Authenticate": 'Bearer realm="financellm"'}
+        case UnansweredError():
+            # OpenAI's clients ask again at such a status unless told not to; the work would be done twice.
+            return {"X-Should-Retry": "false"}
     # What is left of a refused body is not read, so the connection cannot serve another request.
     return {"Connection": "close"} if error.code in {"body_too_large", "body_timeout"} else {}

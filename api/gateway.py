@@ -12,6 +12,8 @@ from api.admission import Admission
 from api.auth import Authenticator
 from api.batch_service import BatchService
 from api.capacity import Capacity
+from api.chat_service import ChatService
+from api.chat_stream import ChatStreams
 from api.collection_service import CollectionService
 from api.file_service import FileService
 from api.notifications import Notifications
@@ -55,6 +57,8 @@ class Gateway:
     query_streams: QueryStreams
     files: FileService
     batches: BatchService
+    chats: ChatService
+    chat_streams: ChatStreams
     metrics: GatewayMetrics
 
     @classmethod
@@ -75,6 +79,8 @@ class Gateway:
         admission = Admission(settings, counter, capacity, resolver)
         blobs = FileStore.from_settings(settings)
         service = JobService(settings, store, admission, permits, notifications, metrics)
+        streams = EventStreams(settings, store, service, notifications, metrics)
+        chats = ChatService(settings, service, admission, capacity, notifications, metrics)
         collections = CollectionService(store, blobs, ReportUploads(settings, blobs))
         queries = QueryService(store, collections, QueryRows(blobs))
         files = FileService(settings, store, blobs)
@@ -87,12 +93,14 @@ class Gateway:
             permits=permits,
             notifications=notifications,
             service=service,
-            streams=EventStreams(settings, store, service, notifications, metrics),
+            streams=streams,
             collections=collections,
             queries=queries,
             query_streams=QueryStreams(settings, queries, collections, notifications),
             files=files,
             batches=BatchService(store, files),
+            chats=chats,
+            chat_streams=ChatStreams(settings, service, chats, streams, notifications, metrics),
             metrics=metrics,
         )
 

@@ -22,12 +22,6 @@ UNMATCHED = "unmatched"
 QUIET_ROUTES = frozenset({"/livez", "/readyz", "/metrics"})
 
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
-DOCS_PATH = "/docs"
-# Swagger UI comes from its content delivery network and starts with an inline script.
-_DOCS_POLICY = (
-    "default-src 'self'; script-src 'unsafe-inline' https://cdn.jsdelivr.net; img-src 'self' data: "
-    "https://fastapi.tiangolo.com; style-src 'unsafe-inline' https://cdn.jsdelivr.net; frame-ancestors 'none'"
-)
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -54,7 +48,7 @@ class RequestFrame:
             await self._app(scope, receive, send)
             return
         request_id = _request_id(Headers(scope=scope).get(REQUEST_ID))
-        framed = _FramedSend(send, request_id, is_docs=scope["path"] == DOCS_PATH)
+        framed = _FramedSend(send, request_id)
         started_s = time.perf_counter()
         with bound_contextvars(request_id=request_id):
             try:
@@ -93,16 +87,17 @@ class RequestFrame:
         self._metrics.requests.labels(method, route, status or "none").inc()
         self._metrics.request_seconds.labels(method, route).observe(seconds)
         if route not in QUIET_ROUTES:
-            log.info("request", method=method, route=route, status=status, duration_ms=round(seconds * 1000, 2))
+            client = scope["client"][0] if scope.get("client") else None
+            duration_ms = round(seconds * 1000, 2)
+            log.info("request", method=method, route=route, status=status, client=client, duration_ms=duration_ms)
 
 
 class _FramedSend:
     """Adds headers to the response and remembers its status."""
 
-    def __init__(self, send: Send, request_id: str, is_docs: bool) -> None:
+    def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
         self._request_id = request_id
-        self._is_docs = is_docs
         self.status: int | None = None
 
     async def __call__(self, message: Message) -> None:
@@ -114,8 +109,6 @@ class _FramedSend:
     def _add_headers(self, message: MutableMapping[str, Any]) -> None:
         headers = MutableHeaders(scope=message)
         headers[REQUEST_ID] = self._request_id
-        if self._is_docs:
-            headers["Content-Security-Policy"] = _DOCS_POLICY
         for name, value in _SECURITY_HEADERS.items():
             headers.setdefault(name, value)
 

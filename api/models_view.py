@@ -5,11 +5,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+import anyio.to_thread
 from pydantic import BaseModel, Field
 
-from common.errors import ModelFilesError
+from api.capacity import Capacity
+from common.errors import ModelFilesError, ModelNotFoundError
 from common.model_files import ModelManifest
 from common.operations import WorkerInfo
+from common.protocol import MODEL_ALIAS
 
 
 class ModelView(BaseModel):
@@ -39,6 +42,24 @@ def read_manifest(folder: Path) -> ModelManifest | None:
         return ModelManifest.read(folder)
     except ModelFilesError:
         return None
+
+
+async def served_models(folder: Path, capacity: Capacity) -> ModelList:
+    """Return all served models, read off the event loop; raises UnavailableError."""
+    manifest = await anyio.to_thread.run_sync(read_manifest, folder)
+    return model_list(manifest, (await capacity.overview()).workers)
+
+
+def find_model(models: ModelList, name: str) -> ModelView:
+    """Return the first model of this name, or under the common alias the first of all.
+
+    Raises ModelNotFoundError in words that name those there are.
+    """
+    for view in models.data:
+        if name in {view.id, MODEL_ALIAS}:
+            return view
+    names = ", ".join(sorted({view.id for view in models.data} | {MODEL_ALIAS}))
+    raise ModelNotFoundError(f"There is no model {name[:64]!r} here; known names: {names}.", "model")
 
 
 def model_list(manifest: ModelManifest | None, workers: Sequence[WorkerInfo]) -> ModelList:

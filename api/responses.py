@@ -1,18 +1,19 @@
 """What routes answer, for the API's description and for the wire."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fastapi import Response
 from pydantic import BaseModel
 
 from api.capacity import retry_after_s
-from api.errors import KINDS, PROBLEM_MEDIA_TYPE, Problem
+from api.errors import KINDS, OPENAI_KINDS, PROBLEM_MEDIA_TYPE, Problem, ProblemKind
 from api.job_views import job_path, job_view
 from common.operations import DescribedJob
 
 RETRY_AFTER = {"description": "Seconds after which to ask again.", "schema": {"type": "integer", "minimum": 1}}
 LOCATION = {"description": "Path of the job.", "schema": {"type": "string"}}
+FRAMEWORK_ERROR_SCHEMA = {"$ref": "#/components/schemas/HTTPValidationError"}
 PROBLEM_SCHEMA = {"$ref": "#/components/schemas/Problem"}
 
 Documented = dict[int | str, dict[str, Any]]
@@ -20,9 +21,18 @@ Documented = dict[int | str, dict[str, Any]]
 
 def problems(*codes: str) -> Documented:
     """Describe the answers with these codes, one entry a status."""
+    return _described(codes, KINDS)
+
+
+def openai_problems(*codes: str) -> Documented:
+    """Describe the answers of a route of the OpenAI surface with these codes, one entry a status."""
+    return _described(codes, OPENAI_KINDS)
+
+
+def _described(codes: Sequence[str], kinds: Mapping[str, ProblemKind]) -> Documented:
     described: Documented = {}
     for code in codes:
-        status, title = KINDS[code]
+        status, title = kinds[code]
         entry = described.setdefault(status, {"model": Problem, "description": ""})
         entry["description"] = f"{entry['description']}\n\n`{code}`: {title}.".strip()
         if status in {429, 503}:
@@ -37,6 +47,16 @@ def use_problem_media_type(description: dict[str, Any]) -> None:
             content = response.get("content", {})
             if content.get("application/json", {}).get("schema") == PROBLEM_SCHEMA:
                 response["content"] = {PROBLEM_MEDIA_TYPE: content["application/json"]}
+
+
+def drop_framework_errors(description: dict[str, Any]) -> None:
+    """Leave out the answer that the framework describes for routes without a 422; ours never give it."""
+    for operation in _operations(description):
+        content = operation["responses"].get("422", {}).get("content", {})
+        if content.get("application/json", {}).get("schema") == FRAMEWORK_ERROR_SCHEMA:
+            del operation["responses"]["422"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        description["components"]["schemas"].pop(name, None)
 
 
 def drop_security(description: dict[str, Any]) -> None:

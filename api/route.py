@@ -1,12 +1,13 @@
 """How this gateway's routes read requests: caller first, then parameters, then the body under limits."""
 
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, ClassVar
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from api.deps import authenticated_caller, get_gateway
+from api.errors import KINDS, OPENAI_KINDS, ProblemKind
 from api.json_body import check_content_type, parse_json, read_body
 from common.errors import RequestError
 
@@ -37,6 +38,8 @@ class ParsedRequest(Request):
 class GatewayRoute(APIRoute):
     """A route for known callers that refuses unknown query parameters and reads bodies strictly."""
 
+    kinds: ClassVar[Mapping[str, ProblemKind]] = KINDS
+
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         options["openapi_extra"] = {"security": [{SECURITY_SCHEME: []}]} | (options.get("openapi_extra") or {})
         super().__init__(path, endpoint, **options)
@@ -48,11 +51,18 @@ class GatewayRoute(APIRoute):
         takes_body = self.body_field is not None
 
         async def handle(request: Request) -> Response:
+            request.state.problem_kinds = self.kinds
             authenticated_caller(request)
             _check_parameters(request, known)
             return await answer(await _parsed(request) if takes_body else request)
 
         return handle
+
+
+class OpenAIRoute(GatewayRoute):
+    """A route of the OpenAI surface: what cannot be served as sent is answered 400, as its clients expect."""
+
+    kinds = OPENAI_KINDS
 
 
 async def _parsed(request: Request) -> ParsedRequest:

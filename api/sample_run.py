@@ -6,6 +6,7 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.text import Text
 
+from api.cli_answers import proof_lines
 from api.cli_output import print_timing_table, timing_line
 from api.client import ApiClient, JsonObject
 from api.samples import SampleQuestion, sample_questions
@@ -58,6 +59,7 @@ class SampleRun:
         if job["status"] == JobStatus.SUCCEEDED:
             lines.append(f"  answer  {job['result']['text'].strip()}\n")
             lines.append(f"  report  {question.expected}\n", style="dim")
+            lines.append("".join(f"  {line}\n" for line in proof_lines(job)), style="dim")
             lines.append(f"  {timing_line(job)}\n", style="dim")
         else:
             reason = job["error"]["message"] if job["error"] else "no reason given"

@@ -5,15 +5,19 @@ import socket
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from api.app import create_app
 from api.gateway import Gateway
 from api.http_protocol import LimitedHttpProtocol
+from api.listener import sockets_for
 from api.settings import ApiSettings
 from common.telemetry import get_logger
 
 BACKLOG_CONNECTIONS = 2048
-KEEP_ALIVE_S = 20
+# Above the 60 s after which proxies of platforms give up an idle connection: the side that sends must close first, or
+# it may send a request into a connection that is just being closed.
+KEEP_ALIVE_S = 75
 
 log = get_logger(__name__)
 
@@ -41,8 +45,23 @@ class GatewayServer(uvicorn.Server):
 
 def serve(settings: ApiSettings) -> int:
     """Serve until a signal ends it; returns the process's exit code."""
+    try:
+        sockets = sockets_for(settings.api_host, settings.api_port)
+    except OSError as error:
+        log.error("cannot listen", host=settings.api_host, port=settings.api_port, reason=str(error))
+        return 1
     app = create_app(settings)
-    config = uvicorn.Config(
+    server = GatewayServer(server_config(app, settings), app.state.gateway)
+    # uvicorn raises the signal again once it has stopped; a shutdown that was asked for is a success.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _exit)
+    server.run(sockets)
+    return 0 if server.started else 1
+
+
+def server_config(app: FastAPI, settings: ApiSettings) -> uvicorn.Config:
+    """Return uvicorn's configuration for the gateway."""
+    return uvicorn.Config(
         app,
         host=settings.api_host,
         port=settings.api_port,
@@ -53,17 +72,12 @@ def serve(settings: ApiSettings) -> int:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(settings.api_trusted_proxies),
+        forwarded_allow_ips=settings.api_trusted_proxies,
         backlog=BACKLOG_CONNECTIONS,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
     )
-    server = GatewayServer(config, app.state.gateway)
-    # uvicorn raises the signal again once it has stopped; a shutdown that was asked for is a success.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _exit)
-    server.run()
-    return 0 if server.started else 1
 
 
 def _exit(_number: int, _frame: FrameType | None) -> None:

@@ -14,6 +14,7 @@ from structlog.contextvars import bind_contextvars
 from api.admission import Admission
 from api.notifications import Listener, Notifications
 from api.permits import PermitSender
+from api.rendering import Rendering
 from api.schemas import JOB_ID_PATTERN, JobSubmission
 from api.settings import ApiSettings
 from common import operations
@@ -59,6 +60,7 @@ class JobService:
         self._permits = permits
         self._notifications = notifications
         self._metrics = metrics
+        self._rendering = Rendering()
 
     async def submit(self, caller: str, submission: JobSubmission, idempotency_key: str | None) -> Accepted:
         """Accept a job or raise what speaks against it; an accepted job is never lost."""
@@ -67,6 +69,13 @@ class JobService:
         except FinanceLLMError as error:
             self._metrics.refusals.labels(error.code).inc()
             raise
+
+    async def accept(self, job: NewJob) -> Accepted:
+        """Queue a job whose prompt was counted; raises QueueFullError and IdempotencyMismatchError."""
+        answer = await self._store.run(
+            operations.submit(job, self._settings.max_backlog_tokens, self._settings.result_ttl_s)
+        )
+        return await self._outcome(job, answer)
 
     async def get(self, caller: str, job_id: str) -> DescribedJob:
         """Return a caller's job; raises NotFoundError."""
@@ -101,7 +110,7 @@ class JobService:
         return jobs[:most_jobs], len(jobs) > most_jobs
 
     async def _submit(self, caller: str, submission: JobSubmission, idempotency_key: str | None) -> Accepted:
-        request = submission.generate_request()
+        request = await self._rendering.request(submission)
         prompt_tokens = await self._admission.prompt_tokens(request)
         if submission.webhook is not None:
             await self._admission.check_webhook(submission.webhook)
@@ -119,10 +128,7 @@ class JobService:
             idempotency_key=idempotency_key,
             body_hash=_body_hash(submission) if idempotency_key is not None else "",
         )
-        answer = await self._store.run(
-            operations.submit(job, self._settings.max_backlog_tokens, self._settings.result_ttl_s)
-        )
-        return await self._outcome(job, answer)
+        return await self.accept(job)
 
     async def _outcome(self, job: NewJob, answer: Submission) -> Accepted:
         match answer.outcome:

@@ -38,6 +38,11 @@ class ApiSettings(Settings):
         description="Host header values to answer, comma separated; empty means loopback names while no keys are "
         "configured (this keeps web pages from reaching the service through DNS) and any name otherwise.",
     )
+    api_trusted_proxies: str = Field(
+        "",
+        description="Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, comma "
+        "separated; empty believes nobody.",
+    )
     engine: Literal["auto", "native", "transformers", "fake"] = Field(
         "auto", description="The workers' engine; `fake` lets the gateway run without a prepared model."
     )
@@ -52,6 +57,9 @@ class ApiSettings(Settings):
     max_archive_files: int = Field(5_000, ge=1, description="Most files in one zip archive.")
     upload_idle_timeout_s: float = Field(30.0, gt=0, description="Longest silence in an upload.")
     max_wait_s: float = Field(60.0, gt=0, description="Longest wait of a long poll or a Prefer: wait.")
+    chat_wait_s: float = Field(
+        280.0, gt=0, description="Longest wait of a chat completion; some proxies end what is silent for five minutes."
+    )
     max_listeners: int = Field(2_000, ge=1, description="Event streams and long polls open at once in one process.")
     event_stream_lifetime_s: float = Field(600.0, gt=0, description="A stream ends after this and asks to reconnect.")
     heartbeat_s: float = Field(15.0, gt=0, description="Time between comments that keep an event stream open.")
@@ -68,6 +76,14 @@ class ApiSettings(Settings):
             if not _KEY_ENTRY.match(entry):
                 raise ValueError("each entry must read caller=sha256hex, the caller of letters, digits, dot, dash, _")
         return value
+
+    @field_validator("api_trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, value: str) -> str:
+        for entry in _split(value):
+            # A wildcard would believe the first address of the header, which is whatever the client wrote.
+            ipaddress.ip_network(entry)
+        return ",".join(_split(value))
 
     @property
     def key_hashes(self) -> tuple[tuple[str, bytes], ...]:

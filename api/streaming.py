@@ -25,7 +25,7 @@ SEND_TIMEOUT_S = 30.0
 # The library ends streams on its own at shutdown; ours say so first.
 SHUTDOWN_GRACE_S = 2.0
 
-_frame = partial(ServerSentEvent, sep="\n")
+frame = partial(ServerSentEvent, sep="\n")
 
 RECONNECT_HINT = "reconnect with Last-Event-ID to go on"
 
@@ -54,25 +54,29 @@ class EventStreams:
         """
         after = last_event_id or BEFORE_FIRST
         described = await self._service.get(caller, job_id)
-        if described.job.status.is_terminal and not await self._read(job_id, after):
+        if described.job.status.is_terminal and not await self.read(job_id, after):
             return None
         self._notifications.check_room()
         return EventSourceResponse(
             self._follow(caller, job_id, after),
-            ping=self._settings.heartbeat_s,
-            ping_message_factory=_heartbeat,
-            send_timeout=SEND_TIMEOUT_S,
-            shutdown_grace_period=SHUTDOWN_GRACE_S,
-            sep="\n",
+            **stream_options(self._settings),
         )
+
+    async def read(self, job_id: str, after: str) -> list[JobEvent]:
+        """Return the next events after one, at most a page of them; raises UnavailableError."""
+        with translated_errors():
+            entries: Sequence[Any] = await self._store.client.xrange(
+                self._store.keys.events(job_id), f"({after}", "+", PAGE_EVENTS
+            )
+        return events_from_entries(entries)
 
     async def _follow(self, caller: str, job_id: str, after: str) -> AsyncIterator[ServerSentEvent]:
         until_s = time.monotonic() + self._settings.event_stream_lifetime_s
         with self._notifications.listen(job_id) as listener, self._metrics.event_listeners.track_inprogress():
-            yield _frame(retry=RECONNECT_MS)
+            yield frame(retry=RECONNECT_MS)
             while True:
                 try:
-                    events = await self._read(job_id, after)
+                    events = await self.read(job_id, after)
                     for event in events:
                         yield await self._message(caller, job_id, event)
                         after = event.id
@@ -82,30 +86,34 @@ class EventStreams:
                     await listener.wait(OUTAGE_PAUSE_S)
                     events = []
                 except NotFoundError:
-                    yield _frame(comment="the job was deleted after its time of keeping")
+                    yield frame(comment="the job was deleted after its time of keeping")
                     return
                 if self._notifications.stopping:
-                    yield _frame(comment=f"the server is going down; {RECONNECT_HINT}")
+                    yield frame(comment=f"the server is going down; {RECONNECT_HINT}")
                     return
                 left_s = until_s - time.monotonic()
                 if left_s <= 0:
-                    yield _frame(comment=f"this stream reached its lifetime; {RECONNECT_HINT}")
+                    yield frame(comment=f"this stream reached its lifetime; {RECONNECT_HINT}")
                     return
                 if len(events) < PAGE_EVENTS:
                     await listener.wait(min(left_s, self._settings.notice_poll_s))
-
-    async def _read(self, job_id: str, after: str) -> list[JobEvent]:
-        with translated_errors():
-            entries: Sequence[Any] = await self._store.client.xrange(
-                self._store.keys.events(job_id), f"({after}", "+", PAGE_EVENTS
-            )
-        return events_from_entries(entries)
 
     async def _message(self, caller: str, job_id: str, event: JobEvent) -> ServerSentEvent:
         data: dict[str, Any] = {"job_id": job_id, "at": timestamp(event.at_ms), **event.data}
         if event.type.is_terminal:
             data["job"] = _view(await self._service.get(caller, job_id))
-        return _frame(json.dumps(data), event=event.type, id=event.id)
+        return frame(json.dumps(data), event=event.type, id=event.id)
+
+
+def stream_options(settings: ApiSettings) -> dict[str, Any]:
+    """Return what every stream of server-sent events is opened with."""
+    return {
+        "ping": settings.heartbeat_s,
+        "ping_message_factory": _heartbeat,
+        "send_timeout": SEND_TIMEOUT_S,
+        "shutdown_grace_period": SHUTDOWN_GRACE_S,
+        "sep": "\n",
+    }
 
 
 def _view(described: DescribedJob) -> dict[str, Any]:
@@ -113,4 +121,4 @@ def _view(described: DescribedJob) -> dict[str, Any]:
 
 
 def _heartbeat() -> ServerSentEvent:
-    return _frame(comment="still here")
+    return frame(comment="still here")

@@ -8,6 +8,7 @@
     │   ├── UnsupportedParameterError
     │   ├── WebhookTargetError
     │   ├── BodyTooLargeError
+    │   ├── ModelNotFoundError
     │   └── IdempotencyMismatchError
     ├── UnauthorizedError
     ├── NotFoundError
@@ -90,6 +91,12 @@ class BodyTooLargeError(RequestError):
     """The request body is larger or nested deeper than the limit."""
 
     code = "body_too_large"
+
+
+class ModelNotFoundError(RequestError):
+    """The request names a model that is not served here."""
+
+    code = "model_not_found"
 
 
 class IdempotencyMismatchError(RequestError):

@@ -136,13 +136,19 @@ def main(
     rows_file: Annotated[Path | None, typer.Option("--rows", help="Only the uids of this curated file.")] = None,
     outputs: Annotated[Path | None, typer.Option(help="Write every row with its raw output, as JSON lines.")] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first rows.")] = None,
-    evidence: Annotated[Level, typer.Option(help="How much of the context the prompt keeps (tatqa).")] = Level.BALANCED,
+    evidence: Annotated[
+        Level, typer.Option(help="With --model-dir: how much of the context the prompt keeps (tatqa).")
+    ] = Level.BALANCED,
     max_tokens: Annotated[int, typer.Option(help="Most tokens an answer may take.")] = 160,
     batch_rows: Annotated[int, typer.Option(help="With --model-dir: rows decoded together.")] = 8,
 ) -> None:
     """Evaluate a model on one data file."""
     console = Console()
     try:
+        if model_dir is None and evidence is not Level.BALANCED:
+            raise ConfigurationError(
+                f"A service selects evidence by itself, at the level balanced; {evidence} needs --model-dir."
+            )
         task, examples = load(format, data, evidence)
         examples = _only(examples, rows_file, limit)
         generator = _generator(url, model_dir, adapter, batch_rows)

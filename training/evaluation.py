@@ -66,13 +66,14 @@ def evaluate(
     max_tokens: int,
     on_row: Callable[[], None] | None = None,
 ) -> Report:
-    """Generate and score every row; an unparseable line gets one constrained second try where the generator can."""
+    """Generate and score every row; an unparseable line gets one constrained second try, here or in the service."""
     outputs = []
-    for output in generator.generate([Prompt(example.messages) for example in examples], max_tokens):
+    prompts = [Prompt(example.messages, context=example.context) for example in examples]
+    for output in generator.generate(prompts, max_tokens):
         outputs.append(output)
         if on_row is not None:
             on_row()
-    retried = 0
+    retried = sum(output.retried for output in outputs)
     if generator.can_continue and task.name in _LINE_TASKS:
         broken = [number for number, output in enumerate(outputs) if not _is_readable(output.text)]
         prompts = [Prompt(examples[number].messages, retry_prefix(outputs[number].text)) for number in broken]

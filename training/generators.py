@@ -12,11 +12,13 @@ from typing import Any, Protocol
 import httpx
 
 from common.errors import ConfigurationError, UnavailableError
+from common.finance_tasks import Task
 from common.model_files import MANIFEST_NAME, ModelManifest
-from common.prompts import Message, Role
+from common.prompts import ANALYST_SYSTEM, FIGURES_SYSTEM, SENTIMENT_SYSTEM, Message, Role
 from common.tokens import ChatTokenizer
 
 QUESTION_MARK = "\n\nQuestion: "
+_TASKS = {ANALYST_SYSTEM: Task.TEXT, FIGURES_SYSTEM: Task.FIGURES, SENTIMENT_SYSTEM: Task.SENTIMENT}
 _WAIT_S = 30
 _CLIENTS = 32
 _TRIES = 20
@@ -24,19 +26,27 @@ _TRIES = 20
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Messages to answer; `prefix` is text the answer must begin with (for the constrained second try)."""
+    """Messages to answer; `prefix` is text the answer must begin with (for the constrained second try).
+
+    `context` is the whole page that a user would send, None where the messages hold all there is.
+    """
 
     messages: tuple[Message, ...]
     prefix: str = ""
+    context: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """One output, prefix included, with the tokens of its prompt and of what was generated."""
+    """One output, prefix included, with the tokens of its prompt and of what was generated.
+
+    `retried` tells that it is a second try already.
+    """
 
     text: str
     prompt_tokens: int
     completion_tokens: int
+    retried: bool = False
 
 
 class Generator(Protocol):
@@ -113,7 +123,10 @@ class LocalGenerator:
 
 
 class ServedGenerator:
-    """Sends each prompt as a job of the bulk lane (`POST /v1/jobs`): what is scored is what users get."""
+    """Sends each question with its whole context as a job of the bulk lane: what is scored is what users get.
+
+    Evidence, prompt and second try are the service's own; the output is the line that the answer was read from.
+    """
 
     can_continue = False
 
@@ -146,7 +159,9 @@ class ServedGenerator:
             raise UnavailableError(f"Job {job['id']} ended as {job['status']}: {reason}")
         timings = job["result"]["timings"]
         self.engine, self.model_revision = timings["engine"], timings["model_revision"]
-        return Generated(job["result"]["text"], timings["prompt_tokens"], timings["completion_tokens"])
+        # Text without sources has no answer taken apart.
+        answer = job["result"].get("answer") or {"line": job["result"]["text"], "retried": False}
+        return Generated(answer["line"], timings["prompt_tokens"], timings["completion_tokens"], answer["retried"])
 
     def _patiently(self, send: Callable[[], httpx.Response]) -> dict[str, Any]:
         """Send again while the queue is full or the service is away, as Retry-After says."""
@@ -170,13 +185,19 @@ class ServedGenerator:
 
 
 def job_body(prompt: Prompt, max_tokens: int) -> dict[str, Any]:
-    """Return the job that makes the service render these very messages; raises ConfigurationError for longer chats."""
+    """Return the job that asks the same as these messages; raises ConfigurationError for longer chats."""
     if prompt.prefix or [message.role for message in prompt.messages] != [Role.SYSTEM, Role.USER]:
         raise ConfigurationError("Jobs take one question; evaluate conversations offline with --model-dir.")
     system, user = prompt.messages
-    context, mark, question = user.content.rpartition(QUESTION_MARK)
-    body: dict[str, Any] = {"question": question, "system": system.content, "max_tokens": max_tokens, "lane": "bulk"}
-    return {**body, "context": context} if mark else body
+    evidence, mark, question = user.content.rpartition(QUESTION_MARK)
+    body: dict[str, Any] = {
+        "task": _TASKS[system.content],
+        "question": question,
+        "max_tokens": max_tokens,
+        "lane": "bulk",
+    }
+    context = evidence if prompt.context is None and mark else prompt.context
+    return body if context is None else {**body, "context": context}
 
 
 def _until(ids: list[int], stop: Sequence[int]) -> list[int]:

@@ -23,6 +23,7 @@ from common.cpu_quota import usable_cpus
 from common.errors import ConfigurationError, FinanceLLMError
 from common.model_files import MANIFEST_NAME, TOKENIZER_NAME, WEIGHTS_NAME, ModelManifest, sha256_file
 from common.tokens import ChatTokenizer
+from training.adapter import adapter_sha256
 from training.adapter_export import RunSummary
 from training.batches import draw_rows
 from training.elementwise import Elementwise, compiled_elementwise
@@ -70,7 +71,8 @@ def _train_alone(
 ) -> RunSummary:
     tokenizer = ChatTokenizer.from_file(model_folder / TOKENIZER_NAME)
     rows = read_examples(data, tokenizer, recipe.packing.max_row_tokens)
-    identity = RunIdentity(recipe.fingerprint, rows.data_sha256, base_sha256(model_folder))
+    start_sha256 = None if recipe.start_folder is None else adapter_sha256(recipe.start_folder)
+    identity = RunIdentity(recipe.fingerprint, rows.data_sha256, base_sha256(model_folder), start_sha256)
     model = load_packed_model(model_folder, recipe.adapter, choose_elementwise(recipe, device, console), device)
     examples = rows.examples
     if recipe.max_rows is not None:

@@ -29,6 +29,7 @@ class AdapterSettings(_Section):
 
     rank: int = Field(16, ge=1, le=256)
     alpha: int = Field(32, ge=1)
+    start_from: str | None = Field(None, description="Adapter folder to continue from, relative to training/.")
     first_layer: int = Field(0, ge=0, description="Layers below this one stay frozen and take no backward pass.")
 
 
@@ -80,6 +81,11 @@ class Recipe(_Section):
     packing: PackingSettings = PackingSettings()
     curate_arguments: tuple[str, ...] = ()
     evaluations: tuple[Evaluation, ...] = ()
+
+    @property
+    def start_folder(self) -> Path | None:
+        """Return the adapter folder the run begins from, if any."""
+        return None if self.adapter.start_from is None else RECIPES.parent / self.adapter.start_from
 
     @property
     def fingerprint(self) -> str:

@@ -29,6 +29,7 @@ class RunIdentity:
     recipe_fingerprint: str
     data_sha256: str
     base_sha256: str
+    start_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,12 @@ def _trained(model: PackedQwen2) -> dict[str, torch.nn.Parameter]:
 
 
 def _difference(theirs: RunIdentity, ours: RunIdentity) -> str:
-    names = {"recipe_fingerprint": "recipe", "data_sha256": "training data", "base_sha256": "base model"}
+    names = {
+        "recipe_fingerprint": "recipe",
+        "data_sha256": "training data",
+        "base_sha256": "base model",
+        "start_sha256": "adapter to start from",
+    }
     old, new = asdict(theirs), asdict(ours)
     return "another " + " and another ".join(label for key, label in names.items() if old[key] != new[key])
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from training.adapter_export import RunSummary, export_adapter
+from training.adapter_start import load_adapter
 from training.batches import Step, StepPlan
 from training.examples import Example, ExampleSet
 from training.loss_curve import draw_loss_curve
@@ -60,6 +61,8 @@ class Trainer:
         self._optimizer = _optimizer(self._parameters, recipe.optimizer)
         torch.manual_seed(recipe.seed)
         model.reset_adapter(recipe.seed)
+        if recipe.start_folder is not None:
+            load_adapter(model, recipe.start_folder, recipe.adapter.alpha / recipe.adapter.rank)
         position = self._checkpoints.restore(model, self._optimizer)
         self.steps_done = position.steps_done
         self._records = self._log.cut(self.steps_done)

@@ -49,11 +49,12 @@ class WorkerService:
         self._store = store
         engine_name = choose_engine(settings)
         self._model = ServedModel.of(settings, engine_name)
-        self._metrics = serve_metrics(settings)
         started_s = time.monotonic()
         with self._model.verified():
             tokenizer = tokenizer_for(settings, engine_name)
             self._loop = EngineLoop(engine_builder(settings, engine_name), tokenizer, self._note_step)
+        # Not before the model is there: a platform takes the first answer for readiness.
+        self._metrics = serve_metrics(settings)
         logger.info("engine ready", engine=engine_name, seconds=round(time.monotonic() - started_s, 2))
         self._keeper = LeaseKeeper(store, settings.lease_ttl_ms, self._describe)
         self._gate = QuarantineGate(settings.suspect_after_losses)

@@ -1,22 +1,22 @@
 """The process itself: alive, ready, its metrics, and the models behind it."""
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
-import anyio.to_thread
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Path, Response
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from pydantic import BaseModel, Field
 
 from api.deps import Call, Parts
 from api.gateway import Gateway
-from api.models_view import ModelList, model_list, read_manifest
+from api.models_view import ModelList, ModelView, find_model, served_models
 from api.responses import RETRY_AFTER, json_response, problems
 from api.route import GatewayRoute
 from common.errors import UnavailableError
 from common.jobs import Lane
 from common.operations import Overview
+from common.protocol import MODEL_ALIAS
 from common.telemetry import GatewayMetrics
 
 router = APIRouter(tags=["service"])
@@ -84,8 +84,21 @@ async def metrics(call: Call) -> Response:
 )
 async def models(call: Call) -> Response:
     """Return the prepared model with its base, adapter, revision and scores, and the workers that serve it."""
-    manifest = await anyio.to_thread.run_sync(read_manifest, call.gateway.settings.model_path)
-    return json_response(model_list(manifest, (await call.gateway.capacity.overview()).workers))
+    return json_response(await served_models(call.gateway.settings.model_path, call.gateway.capacity))
+
+
+@guarded.get(
+    "/v1/models/{model:path}",
+    summary="Look at a model",
+    response_model=ModelView,
+    responses=EVERYWHERE | problems("unauthorized", "invalid_request", "model_not_found", "unavailable"),
+)
+async def model(
+    call: Call, model: Annotated[str, Path(description=f"A model's id, or `{MODEL_ALIAS}` for the first one.")]
+) -> Response:
+    """Return one of the served models."""
+    models = await served_models(call.gateway.settings.model_path, call.gateway.capacity)
+    return json_response(find_model(models, model))
 
 
 async def _readiness(gateway: Gateway) -> Readiness:

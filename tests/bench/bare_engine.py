@@ -5,7 +5,8 @@ import subprocess
 import sys
 import time
 
-from common.prompts import question_messages
+from common.finance_requests import context_request
+from common.finance_tasks import Task
 from tests.bench.model_load import typical_request
 from tests.support.stack import model_dir
 from worker.engine.base import EngineRequest
@@ -32,7 +33,9 @@ def measure(engine_name: str, jobs: int, max_tokens: int) -> tuple[str, float]:
 
     def request(number: int) -> EngineRequest:
         body = typical_request(number, max_tokens)
-        prompt = tokenizer.encode_chat(question_messages(body["question"], body["context"], None))
+        prompt = tokenizer.encode_chat(
+            context_request(body["question"], body["context"], Task.TEXT, max_tokens).messages
+        )
         return EngineRequest(tuple(prompt), max_tokens, stop_token_ids=tokenizer.stop_token_ids)
 
     def run(numbers: range) -> int:

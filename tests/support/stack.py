@@ -18,9 +18,16 @@ READY_TIMEOUT_S = 180
 
 
 class Stack:
-    """Redis, one gateway and any number of workers; `env` adds settings to all of them."""
+    """Redis, one gateway and any number of workers; `env` adds settings to all of them, `api_key` is for its probes."""
 
-    def __init__(self, folder: Path, engine: str, workers: int = 1, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        engine: str,
+        workers: int = 1,
+        env: Mapping[str, str] | None = None,
+        api_key: str | None = None,
+    ) -> None:
         self.folder = folder
         self.engine = engine
         self.redis = RedisProcess(folder)
@@ -29,6 +36,7 @@ class Stack:
         self.api: subprocess.Popen[bytes] | None = None
         self.workers: list[subprocess.Popen[bytes]] = []
         self._worker_count = workers
+        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._logs: list[IO[bytes]] = []
         # Settings of the surrounding shell must not reach a test's processes; the model folder may.
         kept = {name: value for name, value in os.environ.items() if not name.startswith("FINANCELLM_")}
@@ -95,7 +103,7 @@ class Stack:
 
     def _live_workers(self) -> int:
         try:
-            metrics = httpx.get(f"{self.url}/metrics", timeout=5)
+            metrics = httpx.get(f"{self.url}/metrics", headers=self._headers, timeout=5)
         except httpx.TransportError:
             return -1
         for line in metrics.text.splitlines():

@@ -16,7 +16,8 @@ class Example:
     """One question with its messages.
 
     `answer` is the training target (None where no verified one exists; such rows are only evaluated); `gold` is what
-    the scorer compares with; `group` names the page or context, so that splits never cut through one.
+    the scorer compares with; `group` names the page or context, so that splits never cut through one. `context` is the
+    page as users send it, where it is more than the evidence in the messages.
     """
 
     task: str
@@ -28,6 +29,7 @@ class Example:
     licence: str
     source: str
     document: Document | None = field(default=None, repr=False, compare=False)
+    context: str | None = field(default=None, repr=False, compare=False)
 
 
 class Outcome(StrEnum):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from common.errors import UnparseableAnswerError
 from common.evidence import BALANCED, Budget, Document, select_evidence
 from common.numbers import Scale, plain_decimal, round_half_up
 from common.prompts import figures_messages
-from common.tables import Table, compact_cell
+from common.tables import CELL_SEPARATOR, Table, compact_cell
 from training.tasks.base import Example, Outcome, RowScore, text_hash
 from training.tasks.derivations import program_for
 from training.tasks.tatqa_score import score_question
@@ -33,7 +34,7 @@ class TatqaTask:
             document = document_of(context)
             group = text_hash([cell for row in context["table"]["table"] for cell in row])
             for question in context["questions"]:
-                yield self.example(question, document, group)
+                yield replace(self.example(question, document, group), context=context_text(context))
 
     def example(self, question: dict[str, Any], document: Document, group: str) -> Example:
         """Return one question as an example; the gold keeps what the scorer needs."""
@@ -72,6 +73,12 @@ def document_of(context: dict[str, Any]) -> Document:
         (Table.from_cells(context["table"]["table"]),),
         tuple(" ".join(paragraph["text"].split()) for paragraph in context["paragraphs"]),
     )
+
+
+def context_text(context: dict[str, Any]) -> str:
+    """Return a TAT-QA context as text: a line of cells a table row, then a line a paragraph."""
+    rows = (CELL_SEPARATOR.join(" ".join(cell.split()) for cell in row) for row in context["table"]["table"])
+    return "\n".join((*rows, *(" ".join(paragraph["text"].split()) for paragraph in context["paragraphs"])))
 
 
 def official_form(output: str, document: Document | None) -> tuple[list[str], str]:

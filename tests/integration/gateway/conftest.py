@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import httpx
@@ -20,8 +20,8 @@ from tests.support.redis_process import RedisProcess, free_port
 class GatewayProcess:
     """`python -m api` on a free loopback port."""
 
-    def __init__(self, redis_url: str, folder: Path, **settings: str) -> None:
-        self.port = free_port()
+    def __init__(self, redis_url: str, folder: Path, prefix: Sequence[str] = (), **settings: str) -> None:
+        self.port = int(settings.get("api_port") or free_port())
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / f"api-{self.port}.log"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("FINANCELLM_")}
@@ -33,7 +33,7 @@ class GatewayProcess:
             "FINANCELLM_API_PORT": str(self.port),
         } | {f"FINANCELLM_{name.upper()}": value for name, value in settings.items()}
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen([sys.executable, "-m", "api"], env=environment, stderr=log)
+            self.process = subprocess.Popen([*prefix, sys.executable, "-m", "api"], env=environment, stderr=log)
         self._wait_until_up()
 
     def stop(self) -> int:

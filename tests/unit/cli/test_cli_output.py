@@ -3,8 +3,10 @@
 import io
 from typing import Any
 
+import pytest
 from rich.console import Console
 
+from api.cli_answers import proof_lines, was_rewritten
 from api.cli_output import print_jobs, print_timing_table, timing_line
 
 TIMINGS = {
@@ -37,6 +39,19 @@ def job(**fields: Any) -> dict[str, Any]:
     }
 
 
+ANSWER = {
+    "kind": "number",
+    "verification": "unverified",
+    "line": "=412.6-377.7 | million",
+    "program": "412.6-377.7",
+    "retried": True,
+    "evidence": {"rows_kept": 3, "rows_dropped": 9, "sentences_kept": 1, "sentences_dropped": 0},
+    "numbers": [{"text": "34.9 million", "reason": "its program uses 377.7, which no passage holds"}],
+    "citations": [{"document": "a.pdf", "page": 7, "quote": "Revenue | 412.6\n| 388.1"}]
+    + [{"document": "context", "page": None, "quote": "x" * 200}] * 4,
+}
+
+
 def printed(width: int, show: Any, *arguments: Any) -> str:
     console = Console(file=io.StringIO(), width=width)
     show(console, *arguments)
@@ -65,3 +80,39 @@ def test_an_answer_too_short_for_a_rate_shows_none() -> None:
 
 def test_answers_are_text_and_not_markup() -> None:
     assert "412.6 [million]" in printed(160, print_jobs, [job()])
+
+
+def test_a_proof_says_what_was_checked_and_where_it_stands() -> None:
+    """Given an answer with a made-up operand, when shown, then verdict, reason and the first quotes stand in lines."""
+    lines = proof_lines(job(result={"text": "34.9 million", "timings": TIMINGS, "answer": ANSWER}))
+    assert lines == [
+        "unverified · computed as 412.6-377.7 · second try · read 4 of 13 rows and sentences",
+        "unverified 34.9 million: its program uses 377.7, which no passage holds",
+        "a.pdf, page 7: Revenue | 412.6 | 388.1",
+        f"context: {'x' * 99}…",
+        f"context: {'x' * 99}…",
+        "and 2 more",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "first"),
+    [
+        ({"kind": "not_found", "verification": "no numbers", "program": None}, "not found"),
+        ({"kind": "unparseable", "program": None}, "unverified, not in the expected form"),
+        ({"kind": "spans", "verification": "verified", "program": None}, "verified"),
+    ],
+)
+def test_refusals_and_unreadable_lines_are_called_so(change: dict[str, Any], first: str) -> None:
+    answer = ANSWER | {"retried": False, "evidence": None, "numbers": [], "citations": []} | change
+    assert proof_lines(job(result={"text": "x", "timings": TIMINGS, "answer": answer})) == [first]
+
+
+def test_plain_text_has_no_proof() -> None:
+    assert proof_lines(job()) == []
+    assert not was_rewritten(job())
+
+
+def test_a_line_that_was_executed_is_not_what_a_stream_showed() -> None:
+    assert was_rewritten(job(result={"text": "34.9 million", "timings": TIMINGS, "answer": ANSWER}))
+    assert not was_rewritten(job(result={"text": ANSWER["line"], "timings": TIMINGS, "answer": ANSWER}))

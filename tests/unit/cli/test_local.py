@@ -16,7 +16,7 @@ from api.samples import sample_questions
 from api.schemas import JobSubmission
 from api.settings import ApiSettings
 from common.errors import ConfigurationError
-from common.prompts import question_messages
+from common.finance_tasks import Task
 
 
 def test_a_folder_has_one_owner_at_a_time(tmp_path: Path) -> None:
@@ -73,7 +73,10 @@ def test_the_sample_can_be_submitted() -> None:
     for question in questions:
         fields = question.model_dump(include={"question", "context", "max_tokens"})
         submission = JobSubmission.model_validate(fields | {"lane": "bulk", "metadata": {"sample": question.id}})
-        assert submission.generate_request().messages == question_messages(question.question, question.context, None)
+        request = submission.generate_request()
+        assert request.task is (Task.TEXT if question.id == "cash-change" else Task.FIGURES)
+        assert request.evidence is not None
+        assert request.evidence.rows_dropped == request.evidence.sentences_dropped == 0
         assert question.expected.strip()
 
 

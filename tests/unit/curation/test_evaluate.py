@@ -10,8 +10,10 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
+from api.schemas import JobSubmission
 from common.errors import ConfigurationError, UnavailableError
-from common.prompts import FIGURES_SYSTEM, Message, Role, figures_messages, sentiment_messages
+from common.jobs import Lane
+from common.prompts import Message, Role, figures_messages, question_messages, sentiment_messages
 from training import evaluate as command
 from training.evaluation import bootstrap, evaluate, summary
 from training.generators import Generated, Prompt, ServedGenerator, job_body
@@ -71,10 +73,10 @@ def data(tmp_path: Path) -> Path:
 def test_a_broken_line_gets_one_second_try(data: Path) -> None:
     """Given one line without its scale, when evaluated, then it is continued once and scored with what came."""
     task = TatqaTask()
-    generator = Scripted(["5", "=5-4 | none", "none"])
+    generator = Scripted(["5", "=5-4 | none", " none"])
     report = evaluate(task, list(task.examples(data)), generator, 20)
     assert report.retried == 1
-    assert generator.prefixes == ["", "", "5 | "]
+    assert generator.prefixes == ["", "", "5 |"]
     assert report.metrics()["em"].mean == 100
     line = summary("tatqa", report, generator)
     assert {"bench", "n", "em", "f1", "scale", "refused", "model_revision", "engine"} <= line.keys()
@@ -98,10 +100,28 @@ def test_bootstrap_intervals_repeat_and_enclose_the_mean() -> None:
     assert bootstrap([]).mean == 0
 
 
-def test_jobs_render_to_the_very_prompt_that_was_trained() -> None:
-    body = job_body(Prompt(figures_messages("Why?", "A\n\nB")), 30)
-    assert body == {"question": "Why?", "context": "A\n\nB", "system": FIGURES_SYSTEM, "max_tokens": 30, "lane": "bulk"}
-    assert "context" not in job_body(Prompt(sentiment_messages("Profit up")), 5)
+def test_jobs_render_to_the_very_prompt_that_was_trained(data: Path) -> None:
+    """Given a question over a page, when it is sent as users send it, then the service renders the trained messages."""
+    for example in TatqaTask().examples(data):
+        body = job_body(Prompt(example.messages, context=example.context), 30)
+        assert body["context"] == " | 2019 | 2018\nSales | 5 | 4"
+        submission = JobSubmission.model_validate(body)
+        assert submission.generate_request().messages == example.messages
+        assert (submission.lane, submission.max_tokens) == (Lane.BULK, 30)
+
+
+def test_jobs_carry_the_task_of_their_messages() -> None:
+    assert job_body(Prompt(figures_messages("Why?", "A\n\nB")), 30) == {
+        "question": "Why?",
+        "context": "A\n\nB",
+        "task": "figures",
+        "max_tokens": 30,
+        "lane": "bulk",
+    }
+    body = job_body(Prompt(sentiment_messages("Profit up")), 5)
+    assert body["task"] == "sentiment"
+    assert "context" not in body
+    assert job_body(Prompt(question_messages("Why?", "A", None)), 5)["task"] == "text"
     with pytest.raises(ConfigurationError):
         job_body(Prompt((Message(Role.USER, "hi"),)), 5)
 
@@ -127,7 +147,8 @@ def served(statuses: Sequence[str]) -> httpx.MockTransport:
         job["status"] = statuses[min(seen["gets"], len(statuses) - 1)]
         if job["status"] == "succeeded":
             timings = {"engine": "native", "model_revision": "abc", "prompt_tokens": 7, "completion_tokens": 2}
-            job["result"] = {"text": "5 | none", "timings": timings}
+            answer = {"line": "5 | none", "retried": True}
+            job["result"] = {"text": "5", "timings": timings, "answer": answer}
         return httpx.Response(200, json=job)
 
     return httpx.MockTransport(handle)
@@ -136,7 +157,7 @@ def served(statuses: Sequence[str]) -> httpx.MockTransport:
 def test_served_outputs_come_back_after_waiting() -> None:
     generator = ServedGenerator("http://test", "key", served(["queued", "running", "succeeded"]))
     outputs = list(generator.generate([Prompt(figures_messages("q", "c"))], 8))
-    assert outputs == [Generated("5 | none", 7, 2)]
+    assert outputs == [Generated("5 | none", 7, 2, retried=True)]
     assert (generator.engine, generator.model_revision) == ("native", "abc")
 
 
@@ -156,6 +177,19 @@ def test_the_command_prints_its_line_and_writes_official_predictions(
     line = json.loads(result.output.strip().splitlines()[-1])
     assert (line["bench"], line["n"], line["em"], line["wrong"]) == ("tatqa", 2, 50.0, 1)
     assert json.loads(out.read_text()) == {"a": [["5"], ""], "b": [["2.00"], ""]}
+
+
+def test_a_second_try_of_the_service_is_counted(data: Path) -> None:
+    generator = ServedGenerator("http://test", None, served(["queued", "succeeded"]))
+    report = evaluate(TatqaTask(), list(TatqaTask().examples(data))[:1], generator, 8)
+    assert report.retried == 1
+
+
+def test_a_service_chooses_its_evidence_itself(data: Path) -> None:
+    """Given a served run, when another evidence level is asked for, then it is refused before anything is sent."""
+    result = CliRunner().invoke(app, ["--data", str(data), "--format", "tatqa", "--evidence", "tight"])
+    assert result.exit_code == 2
+    assert "tight needs --model-dir" in result.output
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

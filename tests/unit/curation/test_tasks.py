@@ -330,7 +330,7 @@ def answered(tmp_path: Path) -> list[Example]:
 
 def test_refusals_take_the_evidence_away(tmp_path: Path) -> None:
     """Given answered questions, when refusals are made, then the figure asked for is nowhere in their prompts."""
-    rows = list(RefusalTask().over(answered(tmp_path) * 4, 6, seed=1))
+    rows = list(RefusalTask().over(answered(tmp_path) * 12, 12, seed=1))
     assert {row.gold["kind"] for row in rows} == {"evidence removed", "another page"}
     for row in rows:
         assert row.answer == NOT_FOUND_LINE

@@ -27,6 +27,8 @@ def problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
     assert body["title"]
     assert body["detail"]
     assert body["instance"] == response.request.url.path
+    assert body["error"]["message"].startswith(body["detail"])
+    assert body["error"].keys() == {"message", "type", "param", "code"}
     return body
 
 
@@ -83,6 +85,31 @@ def wait_for(permits: list[tuple[Lane, str]]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("change", "task"),
+    [
+        ({}, "text"),
+        ({"context": "Revenue was $5."}, "figures"),
+        ({"context": "Revenue was $5. " * 100}, "figures"),
+        ({"context": "Revenue was $5.", "question": "Explain revenue."}, "text"),
+        ({"context": "Revenue was $5.", "system": "Be brief."}, "text"),
+        ({"context": "Revenue was $5.", "task": "text"}, "text"),
+        ({"context": "Revenue was $5.", "task": "auto"}, "figures"),
+        ({"context": "Shares jump.", "task": "sentiment"}, "sentiment"),
+    ],
+)
+async def test_the_task_a_worker_gets(
+    client: httpx.AsyncClient, worker_store: JobStore, change: dict[str, Any], task: str
+) -> None:
+    """Given a submission with or without a task, when it is claimed, then the worker knows task and sources."""
+    assert (await client.post("/v1/jobs", json=QUESTION | change)).status_code == 202
+    claimed = worker_store.run(claim("w", Lane.INTERACTIVE, 10_000))
+    assert claimed is not None
+    request = claimed.job.request
+    assert request.task == task
+    assert [source.text for source in request.sources] == ([change["context"]] if "context" in change else [])
+
+
+@pytest.mark.parametrize(
     ("change", "field"),
     [
         ({"question": ""}, "question"),
@@ -119,6 +146,11 @@ def wait_for(permits: list[tuple[Lane, str]]) -> None:
         ({"metadata": {"x": "x" * 513}}, "metadata.x"),
         ({"metadata": {"x": 1}}, "metadata.x"),
         ({"metadata": []}, "metadata"),
+        ({"task": "poem"}, "task"),
+        ({"task": None}, "task"),
+        ({"task": "figures"}, "context"),
+        ({"task": "figures", "context": "x", "system": "Be brief."}, "system"),
+        ({"task": "sentiment", "system": "Be brief."}, "system"),
         ({"model": "gpt"}, "model"),
         ({"Question": "x"}, "Question"),
     ],

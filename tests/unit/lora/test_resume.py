@@ -137,3 +137,26 @@ def test_another_recipe_is_refused(inputs: Path) -> None:
 
     with pytest.raises(ConfigurationError, match="another recipe"):
         run(inputs, "out", recipe=other)
+
+
+def test_run_starts_from_an_earlier_adapter(inputs: Path) -> None:
+    """Given a finished run, when another one starts from its adapter, then it begins where that one ended."""
+    first = run(inputs, "first")
+    recipe = load_recipe(str(inputs / "tiny.yaml"))
+    again = {"start_from": str(inputs / "first" / "adapter")}
+    following = recipe.model_copy(update={"adapter": recipe.adapter.model_copy(update=again)})
+
+    second = run(inputs, "second", recipe=following)
+
+    assert second[0] < (first[0] + first[-1]) / 2
+    assert '"start_sha256": "' in (inputs / "second" / "adapter" / "training.json").read_text()
+
+
+def test_adapter_of_another_rank_is_no_start(inputs: Path) -> None:
+    """Given an adapter of rank 4, when a recipe of rank 8 starts from it, then it is refused with both ranks."""
+    run(inputs, "first")
+    recipe = load_recipe(str(inputs / "tiny.yaml"))
+    wider = recipe.adapter.model_copy(update={"rank": 8, "start_from": str(inputs / "first" / "adapter")})
+
+    with pytest.raises(ConfigurationError, match="has rank 4 and scale 2; the recipe asks for rank 8"):
+        run(inputs, "second", recipe=recipe.model_copy(update={"adapter": wider}))

@@ -127,7 +127,7 @@ def test_a_sentiment_is_one_of_three_labels() -> None:
 
 
 def test_a_long_line_is_quoted_by_the_sentence_around_the_figure() -> None:
-    """Given prose in one long line, when its figure is cited, then the quote is its sentence and stands in the source."""
+    """Given prose in one long line, when its figure is cited, then the quote is its sentence."""
     prose = f"{'Words go on. ' * 30}Capital expenditure was $17.3 million. {'More words follow. ' * 30}"
     found = read(
         finance_request("How much?", (Source(document="d", text=prose),), Task.FIGURES, 20),

@@ -1,0 +1,79 @@
+// An answer with what stands behind it: marked numbers, the program, citations, what was read.
+import { h, icon } from "./dom.js";
+import { plural } from "./format.js";
+
+const BADGES = {
+  verified: ["check", "good", "Verified"],
+  "partly verified": ["half", "fair", "Partly verified"],
+  unverified: ["warn", "poor", "Unverified"],
+  "no numbers": ["dash", "plain", "No numbers"],
+  not_found: ["dash", "plain", "Not in the text"],
+};
+
+export function badge(verification) {
+  const [sign, tone, words] = BADGES[verification] ?? ["dash", "plain", verification.replaceAll("_", " ")];
+  return h("span", { class: `badge ${tone}` }, icon(sign), words);
+}
+
+// Text with every number that could not be traced marked where it stands; offsets count characters, not UTF-16 units.
+export function markedText(text, numbers = []) {
+  const characters = Array.from(text);
+  const placed = numbers.filter((number) => characters.slice(number.start, number.end).join("") === number.text);
+  const pieces = [];
+  let at = 0;
+  for (const number of placed.sort((a, b) => a.start - b.start)) {
+    if (number.start < at) continue;
+    pieces.push(characters.slice(at, number.start).join(""), marked(number));
+    at = number.end;
+  }
+  pieces.push(characters.slice(at).join(""));
+  const lost = numbers.filter((number) => !placed.includes(number) && !number.verified);
+  if (lost.length) pieces.push(h("span", { class: "unplaced" }, icon("warn"), `Unverified: ${lost.map((number) => number.text).join(", ")}`));
+  return pieces;
+}
+
+function marked(number) {
+  if (number.verified) return h("span", { class: "number", title: "Traced to the text" }, number.text);
+  const why = number.reason ?? (number.finding ?? "not found in the text").replaceAll("_", " ");
+  return h("mark", { class: "number unverified", title: `Unverified: ${why}` }, number.text, h("small", {}, icon("warn"), "unverified"));
+}
+
+// `cite` opens a citation; it is left out where nothing can be opened.
+export function answerDetails(answer, cite) {
+  return h("div", { class: "behind" }, program(answer), citations(answer.citations ?? [], cite), evidence(answer.evidence), retried(answer));
+}
+
+function program(answer) {
+  if (!answer.program) return null;
+  return h("div", { class: "program" }, h("h4", {}, "Computed"), h("code", { class: "formula" }, answer.program), h("ul", { class: "operands" }, (answer.operands ?? []).map(operandItem)));
+}
+
+function operandItem(operand) {
+  if (operand.found === false) return h("li", { class: "status poor" }, icon("warn"), h("code", {}, operand.text), "not in the text");
+  return h("li", { class: "status good", title: operand.citation?.quote }, icon("check"), h("code", {}, operand.text));
+}
+
+export function citations(list, cite) {
+  if (!list.length) return null;
+  const items = list.map((citation) => {
+    const place = citation.page ? `${citation.document}, page ${citation.page}` : citation.document;
+    const quote = h("q", {}, citation.quote);
+    if (!cite) return h("li", {}, h("cite", {}, place), quote);
+    return h("li", {}, h("button", { type: "button", class: "citation", onclick: () => cite(citation) }, icon("page"), h("cite", {}, place), quote));
+  });
+  return h("div", {}, h("h4", {}, "Sources"), h("ul", { class: "citations" }, items));
+}
+
+function evidence(kept) {
+  if (!kept) return null;
+  const part = (noun, taken, dropped) => (taken || dropped ? `${taken} of ${plural(taken + dropped, noun)}` : null);
+  const rows = part("table row", kept.rows_kept ?? 0, kept.rows_dropped ?? 0);
+  const sentences = part("sentence", kept.sentences_kept ?? 0, kept.sentences_dropped ?? 0);
+  const pages = kept.pages?.length ? `pages ${kept.pages.join(", ")}` : null;
+  const told = [pages, rows, sentences].filter(Boolean).join(", ");
+  return told && h("p", { class: "hint" }, `The model read ${told}.`);
+}
+
+function retried(answer) {
+  return answer.retried ? h("p", { class: "hint" }, "The first line could not be read, so the model was asked again.") : null;
+}

@@ -1,0 +1,139 @@
+// One question as a card: its place in the queue, its text as it comes, its answer.
+import { answerDetails, badge, markedText } from "./answer.js";
+import { fill, h, icon } from "./dom.js";
+import { follow } from "./events.js";
+import { duration } from "./format.js";
+import { getJson, postJson } from "./http.js";
+import { openText } from "./source.js";
+import { timingsBar } from "./timings.js";
+
+const PLACE_EVERY_MS = 2000;
+const ENDS = new Set(["succeeded", "failed", "cancelled", "expired"]);
+
+export function jobCard(entry, job, announce) {
+  const title = h("h3", { id: `q-${entry.id}` }, entry.question);
+  const state = h("p", { class: "state" });
+  const text = h("div", { class: "answer" });
+  const cancel = h("button", { type: "button", class: "quiet" }, "Cancel");
+  const below = h("div");
+  const card = h("article", { class: "card", "aria-labelledby": title.id, tabindex: "-1" }, h("div", { class: "head" }, title, cancel), state, text, below);
+  watch({ entry, card, state, text, cancel, below, announce, status: null, startedAt: null }, job);
+  return card;
+}
+
+async function watch(view, job) {
+  view.cancel.addEventListener("click", () => cancel(view));
+  try {
+    const seen = job ?? (await getJson(`/v1/jobs/${view.entry.id}`));
+    if (ENDS.has(seen.status)) return end(view, seen, false);
+    running(view, seen);
+    const timer = setInterval(() => place(view), PLACE_EVERY_MS);
+    const closing = new AbortController();
+    try {
+      await follow(seen.links.events, (type, data) => onEvent(view, type, data), closing.signal);
+    } finally {
+      clearInterval(timer);
+      closing.abort();
+    }
+    if (!ENDS.has(view.status)) end(view, await getJson(seen.links.self), true);
+  } catch (error) {
+    view.cancel.hidden = true;
+    view.status = "failed";
+    showState(view, "cross", error.status === 404 ? "The service no longer keeps this answer." : error.message);
+  }
+}
+
+function running(view, job) {
+  view.status = job.status;
+  view.characters = 0;
+  if (job.status !== "queued") return showState(view, "run", "Running");
+  const { position, jobs_in_lane: waiting, eta_s: eta } = job.queue ?? { position: 1, jobs_in_lane: 1, eta_s: null };
+  const soon = eta === null ? "" : `, about ${duration(eta * 1000)} to the answer`;
+  return showState(view, "clock", `Waiting, number ${position} of ${waiting}${soon}`);
+}
+
+async function place(view) {
+  if (view.status !== "queued" || document.hidden) return;
+  const job = await getJson(`/v1/jobs/${view.entry.id}`, { silent: true }).catch(() => null);
+  if (job?.status === "queued" && view.status === "queued") running(view, job);
+}
+
+function onEvent(view, type, data) {
+  if (type === "running") {
+    view.status = "running";
+    reset(view);
+    showState(view, "run", "Reading");
+  } else if (type === "token") {
+    append(view, data);
+  } else if (type === "requeued") {
+    view.status = "queued";
+    reset(view);
+    showState(view, "clock", "Its worker went away; waiting for another");
+  } else if (type === "cancelling") {
+    showState(view, "clock", "Cancelling");
+  } else if (ENDS.has(type)) {
+    end(view, data.job, true);
+    return true;
+  }
+  return false;
+}
+
+function reset(view) {
+  view.text.replaceChildren();
+  view.characters = 0;
+}
+
+function append(view, data) {
+  // Events may repeat text that was seen before the connection broke.
+  const fresh = Array.from(data.text).slice(Math.max(0, view.characters - data.offset)).join("");
+  view.characters = Math.max(view.characters, data.offset + Array.from(data.text).length);
+  view.text.append(fresh);
+  view.text.classList.add("writing");
+  showState(view, "run", "Writing");
+}
+
+function showState(view, sign, words) {
+  if (view.state.textContent === words) return;
+  fill(view.state, icon(sign), words);
+}
+
+async function cancel(view) {
+  view.cancel.disabled = true;
+  try {
+    await postJson(`/v1/jobs/${view.entry.id}/cancel`);
+  } catch (error) {
+    view.cancel.disabled = false;
+    showState(view, "warn", error.message);
+  }
+}
+
+const ENDED = {
+  cancelled: ["cross", "Cancelled"],
+  expired: ["cross", "Not answered in time"],
+  failed: ["warn", "Failed"],
+};
+
+function end(view, job, isNews) {
+  view.status = job.status;
+  view.text.classList.remove("writing");
+  if (view.card.contains(document.activeElement) && document.activeElement === view.cancel) view.card.focus();
+  view.cancel.hidden = true;
+  if (job.status !== "succeeded") {
+    const [sign, words] = ENDED[job.status];
+    showState(view, sign, job.error ? `${words}: ${job.error.message}` : words);
+  } else {
+    succeeded(view, job.result);
+  }
+  if (isNews) view.announce(job.status === "succeeded" ? `Answer: ${job.result.text}` : view.state.textContent);
+}
+
+function succeeded(view, result) {
+  const { answer } = result;
+  view.state.replaceChildren();
+  if (answer?.verification) view.state.append(badge(answer.verification));
+  if (result.finish_reason === "length") view.state.append(h("span", { class: "badge plain" }, "Cut at the longest length asked for"));
+  fill(view.text, ...markedText(result.text, answer?.numbers));
+  view.text.classList.toggle("figure", result.text.length < 40);
+  const cite = view.entry.context ? (citation) => openText("The text you gave", view.entry.context, citation.quote) : null;
+  fill(view.below, answer && answerDetails(answer, cite), timingsBar(result.timings));
+}

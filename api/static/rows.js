@@ -1,0 +1,114 @@
+// The table of answers: filter, sort, and citations that open the page they stand on.
+import { badge, markedText } from "./answer.js";
+import { fill, h, icon } from "./dom.js";
+import { count } from "./format.js";
+import { openPage } from "./source.js";
+import { statusMark } from "./status.js";
+
+const FIRST = 300;
+const COLUMNS = [
+  ["Document", (row) => row.document ?? ""],
+  ["Question", (row) => row.question],
+  ["Answer", (row) => (row.value === null || row.value === undefined || Number.isNaN(Number(row.value)) ? (row.text ?? "") : Number(row.value))],
+  ["Check", (row) => row.verification ?? row.status],
+];
+const KEEPS = {
+  all: () => true,
+  verified: (row) => row.verification === "verified",
+  doubtful: (row) => ["unverified", "partly verified"].includes(row.verification),
+  not_found: (row) => row.kind === "not_found",
+  failed: (row) => row.status === "failed",
+  pending: (row) => row.status === "pending",
+};
+const KEEP_WORDS = { all: "All answers", verified: "Verified", doubtful: "Unverified or partly", not_found: "Not found", failed: "Failed", pending: "Pending" };
+
+export function rowsTable(documentsPath) {
+  const rows = new Map();
+  const order = { column: null, down: false };
+  let most = FIRST;
+  let timer = null;
+  const search = h("input", { type: "search", id: "row-search", placeholder: "Document, question or answer", oninput: draw });
+  const keep = h("select", { id: "row-keep", onchange: draw }, Object.entries(KEEP_WORDS).map(([value, words]) => h("option", { value }, words)));
+  const told = h("span", { class: "hint", role: "status" });
+  const heads = COLUMNS.map(([title], index) => h("th", { scope: "col" }, h("button", { type: "button", onclick: () => sort(index) }, title)));
+  const body = h("tbody");
+  const more = h("button", { type: "button", hidden: true, onclick: () => { most += FIRST; draw(); } }, "Show more");
+  const table = h("table", { class: "rows", "aria-labelledby": "run-title" }, h("thead", {}, h("tr", {}, heads)), body);
+
+  function sort(index) {
+    order.down = order.column === index && !order.down;
+    order.column = index;
+    heads.forEach((head, at) => {
+      if (at === index) head.setAttribute("aria-sort", order.down ? "descending" : "ascending");
+      else head.removeAttribute("aria-sort");
+    });
+    draw();
+  }
+
+  function put(fresh) {
+    for (const row of fresh) {
+      const text = JSON.stringify(row);
+      if (rows.get(row.index)?.text !== text) rows.set(row.index, { row, text, element: null });
+    }
+    timer ??= setTimeout(draw, 100);
+  }
+
+  function draw() {
+    timer = null;
+    const wanted = search.value.trim().toLowerCase();
+    const found = [...rows.values()].filter(({ row }) => KEEPS[keep.value](row) && matches(row, wanted));
+    found.sort(comparison(order));
+    const elements = found.slice(0, most).map((entry) => (entry.element ??= rowElement(entry.row, documentsPath)));
+    const same = elements.length === body.children.length && elements.every((element, at) => element === body.children[at]);
+    if (!same) body.replaceChildren(...elements);
+    more.hidden = found.length <= most;
+    told.textContent = found.length === rows.size ? `${count(rows.size)} rows` : `${count(found.length)} of ${count(rows.size)} rows`;
+  }
+
+  const element = h("div", {}, h("div", { class: "tools" }, h("label", { for: "row-search" }, "Find"), search, h("label", { for: "row-keep" }, "Show"), keep, told),
+    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of answers" }, table), more);
+  return { element, put };
+}
+
+function matches(row, wanted) {
+  return !wanted || [row.document, row.question, row.text].some((text) => text?.toLowerCase().includes(wanted));
+}
+
+function comparison({ column, down }) {
+  const sign = down ? -1 : 1;
+  if (column === null) return (a, b) => a.row.index - b.row.index;
+  const read = COLUMNS[column][1];
+  return (a, b) => {
+    const [left, right] = [read(a.row), read(b.row)];
+    // Numbers come before words, and each sort among themselves.
+    if (typeof left !== typeof right) return typeof left === "number" ? -1 : 1;
+    const by = typeof left === "number" ? left - right : left.localeCompare(right, "en", { numeric: true });
+    return sign * by || a.row.index - b.row.index;
+  };
+}
+
+function rowElement(row, documentsPath) {
+  return h("tr", {}, h("th", { scope: "row", class: "document" }, row.document ?? "All documents"),
+    h("td", { class: "question" }, row.question), h("td", { class: "answer-cell" }, answerCell(row, documentsPath)), h("td", {}, check(row)));
+}
+
+function answerCell(row, documentsPath) {
+  if (row.status !== "succeeded") return row.error ? h("span", { class: "why" }, row.error.message) : "";
+  const links = (row.citations ?? []).filter((citation) => citation.page).map((citation) => citationButton(row, citation, documentsPath));
+  return [h("span", {}, ...markedText(row.text ?? "", row.numbers ?? [])), row.program && h("div", { class: "hint" }, h("code", {}, row.program)), links.length > 0 && h("div", { class: "links" }, links)];
+}
+
+function citationButton(row, citation, documentsPath) {
+  const documentId = citation.document_id ?? row.document_id;
+  const name = citation.document === row.document || !citation.document ? "" : `${citation.document}, `;
+  const words = `${name}page ${citation.page}`;
+  if (!documentId) return h("span", { class: "hint" }, words);
+  const open = () => openPage(documentsPath, documentId, citation.document ?? row.document, citation.page, citation.quote);
+  return h("button", { type: "button", title: citation.quote, onclick: open }, icon("page"), words);
+}
+
+function check(row) {
+  if (row.status !== "succeeded") return statusMark(row.status);
+  if (row.kind === "not_found") return badge("not_found");
+  return badge(row.verification ?? "no numbers");
+}

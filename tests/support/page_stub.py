@@ -1,0 +1,170 @@
+"""Collections and batches as the page sees them, answered inside the browser: routes with awkward names and texts."""
+
+import json
+from typing import Any
+
+from playwright.sync_api import Page, Route
+
+COLLECTION = "/v1/collections/col_1"
+ATTACK = '<img src=x onerror="window.attacked=1">'
+QUOTE = "Revenue   was $120.5 million"
+QUERY = f"{COLLECTION}/queries/qry_1"
+
+
+def document(number: int, name: str, status: str, reason: str | None = None) -> dict[str, Any]:
+    """A document of the collection."""
+    return {
+        "id": f"doc_{number}",
+        "object": "document",
+        "name": name,
+        "bytes": 1_800_000,
+        "sha256": "0" * 64,
+        "status": status,
+        "error": reason and {"code": "scanned", "message": reason},
+        "pages": 112 if status == "ready" else None,
+        "company": "Retail & Sons" if status == "ready" else None,
+        "period": "2023" if status == "ready" else None,
+        "doc_type": None,
+        "created_at": "2026-01-05T10:00:00.000Z",
+    }
+
+
+DOCUMENTS = [
+    document(1, f"{ATTACK}.pdf", "ready"),
+    document(2, "annual-2022.html", "ready"),
+    document(3, "scan.pdf", "failed", "The pages of scan.pdf are pictures without text."),
+]
+
+
+def row(index: int, name: str, **fields: Any) -> dict[str, Any]:
+    """A row of the answer table, succeeded and verified unless told otherwise."""
+    return {
+        "index": index,
+        "document_id": f"doc_{index + 1}",
+        "document": name,
+        "question_id": "1",
+        "question": "What was revenue?",
+        "status": "succeeded",
+        "text": "$120.5 million",
+        "kind": "number",
+        "value": "120.5",
+        "scale": "million",
+        "verification": "verified",
+        "program": None,
+        "operands": [],
+        "numbers": [],
+        "citations": [{"document": name, "page": 41, "quote": "Revenue was $120.5 million"}],
+        "evidence": None,
+        "error": None,
+        "timings": None,
+    } | fields
+
+
+def unverified(text: str, number: str) -> dict[str, Any]:
+    """The number of a text that was not found in the sources."""
+    start = text.index(number)
+    return {"text": number, "start": start, "end": start + len(number), "finding": "unsupported", "verified": False}
+
+
+GUESS = f"About $99 million 📈 {ATTACK} or $7 million"
+ROWS = [
+    row(0, DOCUMENTS[0]["name"]),
+    row(1, "annual-2022.html", text=GUESS, value="99", verification="unverified", numbers=[unverified(GUESS, "$7")]),
+    row(2, "scan.pdf", status="failed", text=None, value=None, kind=None, verification=None, citations=[],
+        error={"code": "scanned", "message": "The pages of scan.pdf are pictures without text."}),
+]  # fmt: skip
+COUNTS = {
+    "total": 3,
+    "succeeded": 2,
+    "failed": 1,
+    "cancelled": 0,
+    "pending": 0,
+    "verified": 1,
+    "unverified": 1,
+    "not_found": 0,
+}
+RUN = {
+    "id": "qry_1",
+    "object": "query",
+    "collection_id": "col_1",
+    "status": "running",
+    "scope": "documents",
+    "template": None,
+    "questions": [{"id": "1", "text": "What was revenue?"}],
+    "counts": {**COUNTS, "succeeded": 0, "failed": 0, "pending": 3, "verified": 0, "unverified": 0},
+    "created_at": "2026-01-05T10:00:00.000Z",
+    "error": None,
+}
+BATCH = {
+    "id": "batch_1",
+    "object": "batch",
+    "status": "completed",
+    "request_counts": {"total": 1000, "completed": 998, "failed": 2},
+    "created_at": 1_767_600_000,
+    "output_file_id": "file_out",
+    "error_file_id": "file_err",
+    "errors": None,
+}
+
+
+class PageStub:
+    """Answers /v1/collections, /v1/files and /v1/batches for one page; `asked` lists the requests that came."""
+
+    def __init__(self, page: Page) -> None:
+        self.asked: list[tuple[str, str, str]] = []
+        self._created = False
+        self._ended = False
+        page.route("**/v1/collections**", self._answer)
+        page.route("**/v1/collections/**", self._answer)
+        page.route("**/v1/batches**", self._answer)
+        page.route("**/v1/files**", self._answer)
+        page.route("**/v1/files/**", self._answer)
+
+    def _answer(self, route: Route) -> None:
+        request = route.request
+        path = "/" + request.url.split("/", 3)[3].partition("?")[0]
+        self.asked.append((request.method, path, request.post_data or ""))
+        if path == f"{QUERY}/events":
+            route.fulfill(status=200, content_type="text/event-stream", body=self._events())
+        elif path == f"{QUERY}/export":
+            route.fulfill(status=200, content_type="text/csv", body="document,answer\r\n")
+        else:
+            status, body = self._json(request.method, path)
+            route.fulfill(status=status, content_type="application/json", body=json.dumps(body))
+
+    def _json(self, method: str, path: str) -> tuple[int, Any]:
+        run = RUN | ({"status": "completed", "counts": COUNTS} if self._ended else {})
+        collection = {"id": "col_1", "name": f"Retail {ATTACK}", "documents": {"total": 3}, "bytes": 1}
+        if method == "POST" and path == "/v1/collections":
+            self._created = True
+            return 201, collection
+        if method == "POST" and path == "/v1/files":
+            return 200, {"id": "file_in"}
+        answers: dict[str, tuple[int, Any]] = {
+            "/v1/collections": (200, listed([collection] if self._created else [])),
+            COLLECTION: (200, collection),
+            f"{COLLECTION}/documents": (202 if method == "POST" else 200, listed(DOCUMENTS)),
+            f"{COLLECTION}/documents/doc_1/pages/41": (
+                200,
+                {"document_id": "doc_1", "document": DOCUMENTS[0]["name"], "page": 41, "pages": 112,
+                 "text": f"Results\n{QUOTE}, up 20%.\n{ATTACK}"},
+            ),
+            f"{COLLECTION}/queries": (202, RUN) if method == "POST" else (200, listed([run] if self._ended else [])),
+            QUERY: (200, run),
+            f"{QUERY}/rows": (200, listed(ROWS if self._ended else []) | {"last_index": 2}),
+            f"{QUERY}/retry": (202, run),
+            "/v1/batches": (200, BATCH if method == "POST" else listed([BATCH])),
+        }  # fmt: skip
+        return answers.get(path, (404, {"code": "not_found", "detail": f"Nothing at {path}."}))
+
+    def _events(self) -> str:
+        self._ended = True
+        events = [("progress", {"counts": COUNTS}), *(("row", each) for each in ROWS), ("completed", {})]
+        return "".join(
+            f"id: {n}-0\nevent: {kind}\ndata: {json.dumps(data)}\n\n" for n, (kind, data) in enumerate(events)
+        )
+
+
+def listed(data: list[Any]) -> dict[str, Any]:
+    """A list as the service sends it, complete on one page."""
+    return {"object": "list", "data": data, "has_more": False}

@@ -1,0 +1,34 @@
+"""A run that begins from an earlier adapter instead of from nothing, so that training can go on over several runs."""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from common.errors import ConfigurationError
+from training.adapter import ADAPTER_WEIGHTS_NAME, Adapter
+from training.packed_model import PackedQwen2
+
+
+def load_adapter(model: PackedQwen2, folder: Path, scale: float) -> None:
+    """Set the model's matrices to those of an adapter in PEFT's layout.
+
+    Raises ModelFilesError for a folder that is none, ConfigurationError where its modules, rank or scale are others.
+    """
+    pairs = Adapter.open(folder).pairs
+    tensors = load_file(folder / ADAPTER_WEIGHTS_NAME)
+    projections = list(model.projections())
+    if {name for name, _, _ in projections} != pairs.keys():
+        raise ConfigurationError(f"The adapter {folder} covers other modules than the recipe; start from nothing.")
+    with torch.no_grad():
+        for name, linear, index in projections:
+            pair = pairs[name]
+            lora_a = tensors[pair.a_name]
+            if len(lora_a) != linear.rank or pair.scale != scale:
+                raise ConfigurationError(
+                    f"The adapter {folder} has rank {len(lora_a)} and scale {pair.scale:g}; the recipe asks for rank "
+                    f"{linear.rank} and scale {scale:g}."
+                )
+            linear.lora_a[linear.ranks(index)] = lora_a.float()
+            linear.lora_b[linear.rows()[index]] = tensors[pair.b_name].float()
+    model.refresh_adapter()
