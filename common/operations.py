@@ -85,11 +85,12 @@ class WorkerInfo(Value):
 
 
 class LaneState(Value):
-    """A lane's queue; `head_age_ms` is how long its next job has waited."""
+    """A lane's queue: the age of the job that is next, and of the one that waits longest."""
 
     waiting: int
     backlog_tokens: int
     head_age_ms: float
+    oldest_age_ms: float = 0.0
 
 
 class Overview(Value):

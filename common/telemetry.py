@@ -5,8 +5,10 @@ import sys
 from contextlib import AbstractContextManager
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from structlog.contextvars import bound_contextvars
+
+from common.queue_metrics import QueueMetrics
 
 # CPU queues are slow next to GPU servers: buckets reach ten minutes.
 LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300, 600)
@@ -54,7 +56,7 @@ def job_context(job_id: str) -> AbstractContextManager[None]:
 
 
 class GatewayMetrics:
-    """What the gateway measures itself; queue gauges are read from Redis at each scrape."""
+    """What the gateway measures itself, and the queues it shows."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
@@ -75,24 +77,8 @@ class GatewayMetrics:
             "financellm_admission_refusals", "Submissions refused, by error code.", ("code",), registry=registry
         )
         self.event_listeners = Gauge("financellm_event_listeners", "Open event streams.", registry=registry)
-        self.waiting = Gauge("vllm:num_requests_waiting", "Jobs queued, by lane.", ("lane",), registry=registry)
-        self.running = Gauge("vllm:num_requests_running", "Jobs under a worker's lease.", registry=registry)
-        self.backlog_tokens = Gauge(
-            "financellm_backlog_tokens", "Queued prompt and completion tokens, by lane.", ("lane",), registry=registry
-        )
-        self.head_age_seconds = Gauge(
-            "financellm_queue_head_age_seconds", "Age of the next job, by lane.", ("lane",), registry=registry
-        )
-        self.workers = Gauge("financellm_workers", "Workers seen in the last 15 seconds.", registry=registry)
-        self.tokens_per_second = Gauge(
-            "financellm_tokens_per_second", "Measured rate of all live workers.", registry=registry
-        )
-        self.jobs = Gauge(
-            "financellm_jobs_total",
-            "Jobs by fate since the store was created.",
-            ("state",),
-            registry=registry,
-        )
+        self.queue = QueueMetrics(registry)
+        ProcessCollector(registry=registry)
 
 
 class WorkerMetrics:
@@ -100,10 +86,20 @@ class WorkerMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
+        ProcessCollector(registry=registry)
         self.queue_seconds = self._histogram("vllm:request_queue_time_seconds", "Accepted to claimed.")
         self.prefill_seconds = self._histogram("vllm:request_prefill_time_seconds", "Admitted to first token.")
         self.decode_seconds = self._histogram("vllm:request_decode_time_seconds", "First to last token.")
         self.total_seconds = self._histogram("vllm:e2e_request_latency_seconds", "Accepted to finished.")
+        self.first_token_seconds = self._histogram("vllm:time_to_first_token_seconds", "Accepted to first token.")
+        self.token_seconds = self._histogram(
+            "vllm:request_time_per_output_token_seconds", "Decode time of a request over its tokens after the first."
+        )
+        self.answers = Counter(
+            "vllm:request_success", "Jobs answered, by why they ended.", ("finished_reason",), registry=registry
+        )
+        self.prefix_tokens = Counter("vllm:prefix_cache_queries", "Prompt tokens looked up.", registry=registry)
+        self.cached_tokens = Counter("vllm:prefix_cache_hits", "Prompt tokens found in the cache.", registry=registry)
         self.prompt_tokens = Counter("vllm:prompt_tokens", "Prompt tokens processed.", registry=registry)
         self.generation_tokens = Counter("vllm:generation_tokens", "Tokens generated.", registry=registry)
         self.rows = Gauge("financellm_engine_rows", "Rows in the engine.", registry=registry)

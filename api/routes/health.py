@@ -1,6 +1,5 @@
 """The process itself: alive, ready, its metrics, and the models behind it."""
 
-import math
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Response
@@ -14,10 +13,7 @@ from api.models_view import ModelList, ModelView, find_model, served_models
 from api.responses import RETRY_AFTER, json_response, problems
 from api.route import GatewayRoute
 from common.errors import UnavailableError
-from common.jobs import Lane
-from common.operations import Overview
 from common.protocol import MODEL_ALIAS
-from common.telemetry import GatewayMetrics
 
 router = APIRouter(tags=["service"])
 guarded = APIRouter(tags=["service"], route_class=GatewayRoute)
@@ -70,9 +66,9 @@ async def readyz(gateway: Parts) -> Response:
 async def metrics(call: Call) -> Response:
     """Return this process's metrics and the state of queues and workers; the latter are NaN while Redis is away."""
     try:
-        _show(call.gateway.metrics, await call.gateway.capacity.read())
+        call.gateway.metrics.queue.show(await call.gateway.capacity.read())
     except UnavailableError:
-        _show_unknown(call.gateway.metrics)
+        call.gateway.metrics.queue.show(None)
     return Response(generate_latest(call.gateway.metrics.registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
@@ -109,25 +105,3 @@ async def _readiness(gateway: Gateway) -> Readiness:
     if all(worker.draining for worker in overview.workers):
         return Readiness(status="not_ready", redis="ok", worker="none_seen")
     return Readiness(status="ready", redis="ok", worker="ok")
-
-
-def _show(shown: GatewayMetrics, overview: Overview) -> None:
-    for lane, state in overview.lanes.items():
-        shown.waiting.labels(lane).set(state.waiting)
-        shown.backlog_tokens.labels(lane).set(state.backlog_tokens)
-        shown.head_age_seconds.labels(lane).set(state.head_age_ms / 1000)
-    shown.running.set(overview.counts.get("running", 0))
-    shown.workers.set(len(overview.workers))
-    shown.tokens_per_second.set(overview.tokens_per_second or 0)
-    for state_name, count in overview.counts.items():
-        if state_name != "running":
-            shown.jobs.labels(state_name).set(count)
-
-
-def _show_unknown(shown: GatewayMetrics) -> None:
-    for lane in Lane:
-        for gauge in (shown.waiting, shown.backlog_tokens, shown.head_age_seconds):
-            gauge.labels(lane).set(math.nan)
-    for gauge in (shown.running, shown.workers, shown.tokens_per_second):
-        gauge.set(math.nan)
-    shown.jobs.clear()

@@ -8,6 +8,7 @@ for _ = 1, 1000 do
   local state = redis.call('HMGET', key, 'cost_tokens', 'deadline_at_ms', 'start')
   if not state[1] then
     redis.call('ZREM', waiting_key(lane), id)
+    redis.call('ZREM', queued_at_key(lane), id)
   else
     dequeue(id, lane, state[1])
     if state[2] and tonumber(state[2]) <= now then

@@ -3,10 +3,12 @@ local lanes = {}
 for _, lane in ipairs({'interactive', 'bulk'}) do
   local first = redis.call('ZRANGE', waiting_key(lane), 0, 0)[1]
   local created = first and field(first, 'created_at_ms')
+  local oldest = redis.call('ZRANGE', queued_at_key(lane), 0, 0, 'WITHSCORES')[2]
   lanes[lane] = {
     waiting = redis.call('ZCARD', waiting_key(lane)),
     backlog_tokens = tonumber(redis.call('HGET', root .. 'backlog_tokens', lane) or '0'),
     head_age_ms = created and now - tonumber(created) or 0,
+    oldest_age_ms = oldest and now - tonumber(oldest) or 0,
   }
 end
 local workers = {}

@@ -6,6 +6,8 @@ local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 local function job_key(id) return root .. 'job:' .. id end
 local function waiting_key(lane) return root .. 'waiting:' .. lane end
+-- The same jobs by the time they were accepted.
+local function queued_at_key(lane) return root .. 'queued_at:' .. lane end
 
 -- Field of a job, or nil.
 local function field(id, name)
@@ -45,10 +47,12 @@ end
 
 local function enqueue(id, lane, score, cost)
   redis.call('ZADD', waiting_key(lane), score, id)
+  redis.call('ZADD', queued_at_key(lane), field(id, 'created_at_ms'), id)
   redis.call('HINCRBY', root .. 'backlog_tokens', lane, cost)
 end
 
 local function dequeue(id, lane, cost)
+  redis.call('ZREM', queued_at_key(lane), id)
   if redis.call('ZREM', waiting_key(lane), id) == 1 then
     redis.call('HINCRBY', root .. 'backlog_tokens', lane, -cost)
   end

@@ -52,7 +52,7 @@ def test_services_can_be_scaled(compose: dict[str, Any]) -> None:
     assert "ports" not in compose["services"]["worker"]
 
 
-@pytest.mark.parametrize("name", ["redis", "api", "worker", "model"])
+@pytest.mark.parametrize("name", ["redis", "api", "worker", "model", "worker-gpu", "prometheus", "grafana"])
 def test_services_are_locked_down(compose: dict[str, Any], name: str) -> None:
     service = compose["services"][name]
     assert service["read_only"] is True
@@ -72,8 +72,9 @@ def test_redis_keeps_accepted_jobs(compose: dict[str, Any]) -> None:
     assert re.fullmatch(r"redis:\d+\.\d+\.\d+-alpine", redis["image"])
 
 
-def test_workers_have_time_to_drain(compose: dict[str, Any]) -> None:
-    worker = compose["services"]["worker"]
+@pytest.mark.parametrize("name", ["worker", "worker-gpu"])
+def test_workers_have_time_to_drain(compose: dict[str, Any], name: str) -> None:
+    worker = compose["services"][name]
     assert float(worker["environment"]["FINANCELLM_DRAIN_S"]) == DRAIN_S
     assert seconds(worker["stop_grace_period"]) > DRAIN_S
 
@@ -84,7 +85,10 @@ def test_the_gateway_wants_a_key_and_is_published_on_loopback(compose: dict[str,
     assert api["ports"] == ["${API_PUBLISH:-127.0.0.1:8000}:8000"]
 
 
-@pytest.mark.parametrize(("name", "kind"), [("api", ApiSettings), ("worker", WorkerSettings), ("model", Settings)])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("api", ApiSettings), ("worker", WorkerSettings), ("worker-gpu", WorkerSettings), ("model", Settings)],
+)
 def test_environment_names_are_settings(compose: dict[str, Any], name: str, kind: type[Settings]) -> None:
     # A setting the process does not know would be ignored silently
     shared = setting_names(ApiSettings) & set(compose["x-environment"]) | setting_names(WorkerSettings)
