@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from api import cli_jobs, cli_local, cli_questions
+from api import cli_bulk, cli_jobs, cli_local, cli_questions
 from api.cli_exit import Exit
 from api.client import ApiProblemError
 from common.errors import FinanceLLMError, UnavailableError
@@ -52,6 +52,7 @@ def _root(
 app.command("up")(cli_local.up)
 app.command("ask")(cli_questions.ask)
 app.command("submit")(cli_questions.submit)
+app.command("bulk")(cli_bulk.bulk)
 app.command("watch")(cli_jobs.watch)
 app.command("jobs")(cli_jobs.jobs)
 app.command("cancel")(cli_jobs.cancel)

@@ -95,7 +95,7 @@ class ApiClient:
     def submit(self, request: JsonObject, idempotency_key: str | None = None) -> JsonObject:
         """Submit a question and return the accepted job."""
         headers = {"Idempotency-Key": f'"{idempotency_key}"'} if idempotency_key else {}
-        return self._call("POST", "/v1/jobs", json=request, headers=headers)
+        return self.call("POST", "/v1/jobs", json=request, headers=headers)
 
     def submit_patiently(
         self, request: JsonObject, idempotency_key: str, pause: Callable[[float], None] = time.sleep
@@ -111,16 +111,16 @@ class ApiClient:
 
     def job(self, job_id: str, wait_s: float = 0) -> JsonObject:
         """Return a job, waiting up to `wait_s` seconds for its end."""
-        return self._call("GET", f"/v1/jobs/{job_id}", params={"wait": f"{wait_s:g}"} if wait_s else None)
+        return self.call("GET", f"/v1/jobs/{job_id}", params={"wait": f"{wait_s:g}"} if wait_s else None)
 
     def jobs(self, limit: int, after: str | None = None) -> JsonObject:
         """Return a page of the caller's jobs, newest first, below the job `after`."""
         params = {"limit": str(limit)} | ({"after": after} if after else {})
-        return self._call("GET", "/v1/jobs", params=params)
+        return self.call("GET", "/v1/jobs", params=params)
 
     def cancel(self, job_id: str) -> JsonObject:
         """Ask for a job's cancellation and return the job."""
-        return self._call("POST", f"/v1/jobs/{job_id}/cancel")
+        return self.call("POST", f"/v1/jobs/{job_id}/cancel")
 
     def events(self, job_id: str, after: str | None = None) -> Iterator[StreamEvent]:
         """Yield a job's events up to its last one, connecting again after the last one seen when the stream breaks.
@@ -161,7 +161,8 @@ class ApiClient:
                 if event.event in _EVENT_NAMES:
                     yield StreamEvent(event.id, EventType(event.event), json.loads(event.data))
 
-    def _call(self, method: str, path: str, **arguments: Any) -> JsonObject:
+    def call(self, method: str, path: str, **arguments: Any) -> JsonObject:
+        """Send one request and return the JSON object it answers."""
         with self._reaching():
             response = self._http.request(method, path, **arguments)
         _raise_for_problem(response)

@@ -1,5 +1,6 @@
 """Named bytes behind one URL through fsspec: a local folder by default, a bucket in a cluster."""
 
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -77,6 +78,10 @@ class FileStore:
             if self._is_folder:
                 self._system.rm_file(written)
             raise
+        if self._is_folder:
+            # What Redis is told of next must outlive a power cut.
+            file.flush()
+            os.fsync(file.fileno())
         file.close()
         if self._is_folder:
             self._system.mv(written, path)

@@ -7,6 +7,7 @@ import { getJson, postJson } from "./http.js";
 import { openText } from "./source.js";
 import { timingsBar } from "./timings.js";
 
+const OWN_TEXT = "The text you gave";
 const PLACE_EVERY_MS = 2000;
 const ENDS = new Set(["succeeded", "failed", "cancelled", "expired"]);
 
@@ -131,9 +132,13 @@ function succeeded(view, result) {
   const { answer } = result;
   view.state.replaceChildren();
   if (answer?.verification) view.state.append(badge(answer.verification));
+  if (answer?.kind === "unparseable") view.state.append(h("span", { class: "badge plain" }, "As the model wrote it; not computed"));
   if (result.finish_reason === "length") view.state.append(h("span", { class: "badge plain" }, "Cut at the longest length asked for"));
   fill(view.text, ...markedText(result.text, answer?.numbers));
   view.text.classList.toggle("figure", result.text.length < 40);
-  const cite = view.entry.context ? (citation) => openText("The text you gave", view.entry.context, citation.quote) : null;
-  fill(view.below, answer && answerDetails(answer, cite), timingsBar(result.timings));
+  const cite = view.entry.context === null ? null : (citation) => openText(OWN_TEXT, view.entry.context, citation.quote);
+  fill(view.below, answer && answerDetails(named(answer), cite), timingsBar(result.timings));
 }
+
+// The service calls a job's only source "context"; people know it as what they pasted.
+const named = (answer) => ({ ...answer, citations: (answer.citations ?? []).map((citation) => ({ ...citation, document: OWN_TEXT })) });

@@ -1,6 +1,7 @@
 """Chat completions by the official openai client against real processes with the fake engine."""
 
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -108,3 +109,27 @@ def test_the_client_can_look_at_the_model(ai: OpenAI) -> None:
     """Given the running service, when models are listed, then the worker's is there and can be looked at."""
     assert "fake" in [model.id for model in ai.models.list()]
     assert ai.models.retrieve("fake").id == "fake"
+
+
+def test_a_gateway_that_goes_down_cancels_what_it_waits_for(stack: Stack) -> None:
+    """Given a chat that is waited for, when the gateway is stopped, then 503 comes and nobody works for nothing."""
+    errors: list[openai.APIStatusError] = []
+
+    def ask() -> None:
+        with OpenAI(base_url=f"{stack.url}/v1", api_key="none", timeout=60, max_retries=0) as client:
+            try:
+                client.chat.completions.create(model="fake", messages=LONG, max_tokens=1_502)
+            except openai.APIStatusError as error:
+                errors.append(error)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    wait_until(lambda: newest(stack)["max_tokens"] == 1_502 and newest(stack)["status"] == "running")
+    assert stack.api is not None
+    stack.api.terminate()
+    assert stack.api.wait(timeout=30) == 0
+    asking.join(10)
+    assert [(error.status_code, error.code) for error in errors] == [(503, "unavailable")]
+    stack.start_api()
+    stack.wait_ready(workers=1)
+    wait_until(lambda: newest(stack)["status"] == "cancelled")

@@ -74,7 +74,9 @@ def report(company: str, revenue: int) -> bytes:
         (50.0, 730.0, f"Revenue was ${revenue} million in 2022 and ${revenue - 10} million in 2021."),
         (50.0, 716.0, "Capital expenditures were $12 million. Dividends paid were $3 million."),
     ]
-    return pdf([[(50.0, 760.0, f"{company} annual report for fiscal year 2022")], results, statement_page()])
+    return pdf(
+        [[(50.0, 760.0, f"{company} FORM 10-K for the fiscal year ended December 31, 2022")], results, statement_page()]
+    )
 
 
 @pytest.fixture(scope="module")

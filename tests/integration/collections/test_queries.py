@@ -151,7 +151,7 @@ def test_one_question_over_the_whole_collection(collection: CollectionClient) ->
     assert {page["document"] for page in row["evidence"]["pages"]} == {row["document"]}
 
 
-def test_a_killed_worker_loses_no_row_and_doubles_none(own_stack: Stack) -> None:
+def test_killed_workers_lose_no_row_and_double_none(own_stack: Stack) -> None:
     """Given workers killed while they read and answer, when others go on, then all rows are there once."""
     collection = CollectionClient(own_stack.url)
     collection.upload(**{f"report{number}_pdf": report(f"Company{number}", 100 + number) for number in range(6)})
@@ -172,6 +172,7 @@ def test_a_killed_worker_loses_no_row_and_doubles_none(own_stack: Stack) -> None
     events = _events(collection, f"{query}/events")
     indices = [json.loads(event.data)["index"] for event in events if event.event == "row"]
     assert sorted(indices) == list(range(60))
+    collection.http.close()
 
 
 def _events(

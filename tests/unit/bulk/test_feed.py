@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,8 @@ def left_in_redis(bench: BulkBench, run: BulkRun) -> list[str]:
     """Keys of jobs and open items that a run left behind."""
     root = bench.store.keys.root
     marks = ("job:", "events:", "run_open:", "waiting:", "leases", "deadlines", "expiring", "runs_active")
-    return [key for key in bench.store.client.keys(f"{root}*") if key.removeprefix(root).startswith(marks)]
+    keys: Any = bench.store.client.keys(f"{root}*")
+    return [key for key in keys if key.removeprefix(root).startswith(marks)]
 
 
 def test_a_batch_runs_to_its_end(bench: BulkBench) -> None:
@@ -181,7 +183,7 @@ def test_a_cancelled_batch_keeps_what_was_done(bench: BulkBench) -> None:
 def test_an_expired_batch_accounts_for_every_line(bench: BulkBench) -> None:
     # Given a batch whose time is over before it is fed
     run = bench.submit([*LINES[:9], LINES[9]], expires_after_s=3600)
-    bench.store.client.hset(f"{bench.store.keys.root}run:{run.id}", "expires_at_ms", run.created_at_ms - 1)
+    bench.store.client.hset(f"{bench.store.keys.root}run:{run.id}", "expires_at_ms", str(run.created_at_ms - 1))
     # When a worker comes
     ended = bench.feed()
     # Then each line has a row that says so
