@@ -88,9 +88,12 @@ class Workers:
         lane: Lane = Lane.INTERACTIVE,
         permits: int = 1,
         stop: tuple[str, ...] = (),
+        request: GenerateRequest | None = None,
     ) -> str:
-        """Accept a job and send its permits; returns its id."""
-        request = GenerateRequest(messages=question_messages(question, None, None), max_tokens=max_tokens, stop=stop)
+        """Accept a job and send its permits; returns its id. A `request` takes the place of the plain question."""
+        if request is None:
+            messages = question_messages(question, None, None)
+            request = GenerateRequest(messages=messages, max_tokens=max_tokens, stop=stop)
         job = NewJob(
             id=new_job_id(),
             lane=lane,

@@ -5,6 +5,8 @@ import time
 import pytest
 
 from common.events import EventType
+from common.finance_requests import context_request
+from common.finance_tasks import Task
 from common.jobs import JobStatus, Lane
 from tests.support.worker_process import Workers
 
@@ -28,6 +30,26 @@ def test_a_job_is_answered_with_its_events_and_timings(workers: Workers) -> None
     assert timings.decode_ms >= 39 * 20
     assert timings.total_ms >= timings.prefill_ms + timings.decode_ms
     assert timings.engine == "fake"
+
+
+def test_a_line_that_nobody_can_read_is_tried_twice_and_answered_as_such(workers: Workers) -> None:
+    # Given a worker whose engine knows no answer lines, when figures are asked for
+    workers.start({"FINANCELLM_FAKE_STEP_MS": "5"})
+    request = context_request("What was revenue?", "Revenue was $5 million.", Task.FIGURES, 200)
+    job_id = workers.submit("What was revenue?", request=request)
+    job = workers.wait_end(job_id)
+    # Then the job succeeds, says that its answer is in no known form, and its log holds both tries
+    assert job.result is not None
+    answer = job.result.answer
+    assert answer is not None
+    assert (answer.kind, answer.verification, answer.retried) == ("unparseable", "unverified", True)
+    text = "".join(event.data["text"] for event in workers.events(job_id) if event.type is EventType.TOKEN)
+    first, second = text.split("\n")
+    assert (second, job.result.text) == (answer.line, answer.line)
+    assert second.startswith(f"{first} |")
+    # and the time of both is part of the whole
+    timings = job.result.timings
+    assert timings.total_ms >= timings.prefill_ms + timings.decode_ms
 
 
 def test_jobs_submitted_together_share_batches(workers: Workers) -> None:
