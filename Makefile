@@ -57,7 +57,7 @@ lock: ## resolve the dependencies of pyproject.toml again (needs uv)
 	@compile() { $(UV) pip compile --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
 	    --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-package torch \
 	    $(LOCK_FLAGS) pyproject.toml "$$@"; }; \
-	compile --extra worker --extra training --extra export --extra redis-server --extra dev -o .lock/dev.txt; \
+	compile --extra worker --extra training --extra export --extra s3 --extra redis-server --extra dev -o .lock/dev.txt; \
 	compile -c .lock/dev.txt --extra s3 --no-emit-package hf-xet -o .lock/api.txt; \
 	compile -c .lock/dev.txt --extra s3 --extra worker -o .lock/worker.txt; \
 	compile -c .lock/dev.txt --extra worker --extra export --extra redis-server -o .lock/serve.txt; \

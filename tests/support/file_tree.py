@@ -59,17 +59,15 @@ def expected_section(page: Path) -> str:
 
 def _duty(path: Path) -> str:
     """Return the first sentence of a file's docstring or leading comment, without its full stop."""
-    if not path.is_file():
+    if not path.is_file() or path.suffix not in {".py", ".lua", ".cpp", ".hpp"}:
         return ""
     text = path.read_text("utf-8")
     if path.suffix == ".py":
         first = (ast.get_docstring(ast.parse(text)) or "").split("\n\n")[0]
     elif path.suffix == ".lua":
         first = _comment(text, "--")
-    elif path.suffix in {".cpp", ".hpp"}:
-        first = _comment(text, "//")
     else:
-        return ""
+        first = _comment(text, "//")
     sentence = re.split(r"(?<=[.!?])\s", " ".join(first.split()), maxsplit=1)[0]
     return sentence.rstrip(".")
 
