@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from api import cli_bulk, cli_jobs, cli_local, cli_questions
+from api import cli_bulk, cli_jobs, cli_local, cli_questions, cli_top
 from api.cli_exit import Exit
 from api.client import ApiProblemError
 from common.errors import FinanceLLMError, UnavailableError
@@ -56,6 +56,7 @@ app.command("bulk")(cli_bulk.bulk)
 app.command("watch")(cli_jobs.watch)
 app.command("jobs")(cli_jobs.jobs)
 app.command("cancel")(cli_jobs.cancel)
+app.command("top")(cli_top.top)
 app.command("doctor")(cli_local.doctor)
 model_app.command("prepare")(cli_local.prepare_model)
 key_app.command("new")(cli_local.new_key)

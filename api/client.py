@@ -118,6 +118,10 @@ class ApiClient:
         params = {"limit": str(limit)} | ({"after": after} if after else {})
         return self.call("GET", "/v1/jobs", params=params)
 
+    def overview(self) -> JsonObject:
+        """Return queues, live workers and counters as they are now."""
+        return self.call("GET", "/v1/overview")
+
     def cancel(self, job_id: str) -> JsonObject:
         """Ask for a job's cancellation and return the job."""
         return self.call("POST", f"/v1/jobs/{job_id}/cancel")
