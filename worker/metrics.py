@@ -1,11 +1,12 @@
 """What a worker tells Prometheus of each answered job."""
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 
 from common.errors import ConfigurationError
 from common.operations import ClaimedJob
 from common.telemetry import WorkerMetrics
 from worker.engine.rows import RowOutcome
+from worker.metrics_server import start_metrics_server
 from worker.settings import WorkerSettings
 
 
@@ -14,7 +15,7 @@ def serve_metrics(settings: WorkerSettings) -> WorkerMetrics:
     registry = CollectorRegistry()
     if settings.metrics_port:
         try:
-            start_http_server(settings.metrics_port, addr=settings.metrics_host, registry=registry)
+            start_metrics_server(settings.metrics_host, settings.metrics_port, registry)
         except OSError as error:
             raise ConfigurationError(
                 f"FINANCELLM_METRICS_PORT {settings.metrics_port} cannot be listened on: {error}. Choose another port."

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,12 +60,14 @@ class Workers:
         self.celery.close()
         self.store.client.close()
 
-    def start(self, env: Mapping[str, str] | None = None, ready: bool = True) -> subprocess.Popen[bytes]:
+    def start(
+        self, env: Mapping[str, str] | None = None, ready: bool = True, prefix: Sequence[str] = ()
+    ) -> subprocess.Popen[bytes]:
         """Start one more worker, by default until it has signed on."""
         name = f"worker-{len(self.processes)}"
         with (self._folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "worker"],
+                [*prefix, sys.executable, "-m", "worker"],
                 env={**self._env, "FINANCELLM_WORKER_NAME": name, **(env or {})},
                 stdout=log,
                 stderr=log,

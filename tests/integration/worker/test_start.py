@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 
+from common.jobs import JobStatus
 from common.model_files import ModelManifest, revision_of
+from tests.support.read_only_root import READ_ONLY_ROOT, can_make_the_root_read_only
 from tests.support.redis_process import free_port
 from tests.support.worker_process import Workers
 
@@ -63,10 +66,26 @@ def test_the_fake_engine_needs_no_model_and_no_torch(workers: Workers) -> None:
     assert "libtorch" not in maps
 
 
+OPEN_METRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
+
+
 def test_metrics_are_served_when_asked_for(workers: Workers) -> None:
     port = free_port()
-    workers.start({"FINANCELLM_METRICS_PORT": str(port)})
+    workers.start({"FINANCELLM_METRICS_PORT": str(port), "FINANCELLM_METRICS_HOST": "::"})
     workers.wait_end(workers.submit("Question"))
-    text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
-    assert "vllm:generation_tokens_total" in text
-    assert "vllm:e2e_request_latency_seconds_count 1.0" in text
+    # Whatever a scraper prefers, and over either family, the names are the same
+    for host, accept in (("127.0.0.1", "*/*"), ("127.0.0.1", OPEN_METRICS), ("[::1]", OPEN_METRICS)):
+        text = httpx.get(f"http://{host}:{port}/metrics", headers={"Accept": accept}).text
+        assert "vllm:generation_tokens_total" in text
+        assert "vllm:e2e_request_latency_seconds_count 1.0" in text
+        assert 'vllm:request_success_total{finished_reason="' in text
+
+
+def test_a_worker_needs_no_disk(redis_url: str, tmp_path: Path) -> None:
+    # Given a root that cannot be written to
+    if not can_make_the_root_read_only():
+        pytest.skip("mount namespaces need root")
+    with Workers(redis_url, tmp_path) as workers:
+        workers.start(prefix=READ_ONLY_ROOT)
+        # Then a job is answered all the same
+        assert workers.wait_end(workers.submit("Question")).status is JobStatus.SUCCEEDED
