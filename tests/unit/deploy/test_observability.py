@@ -124,7 +124,7 @@ def test_the_dashboard_stands_on_its_own() -> None:
     uid = source["datasources"][0]["uid"]
     ids = [panel["id"] for panel in dashboard["panels"]]
     assert len(set(ids)) == len(ids) > 20
-    cells = set()
+    cells: set[tuple[int, int]] = set()
     for panel in dashboard["panels"]:
         assert panel["description"], panel["title"]
         assert {target["datasource"]["uid"] for target in panel["targets"]} == {uid}

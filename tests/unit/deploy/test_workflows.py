@@ -72,7 +72,7 @@ def test_actionlint_has_no_complaint() -> None:
 
 def test_zizmor_has_no_complaint() -> None:
     program = Path(sysconfig.get_path("scripts")) / "zizmor"
-    command = [program, "--offline", "--no-progress", "--quiet", ROOT / ".github"]
+    command: list[str | Path] = [program, "--offline", "--no-progress", "--quiet", ROOT / ".github"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
