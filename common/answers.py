@@ -9,7 +9,7 @@ With the scale `percent` a program's value is in percentage points: `=pct(120.5,
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 
@@ -25,6 +25,7 @@ ITEM_SEPARATOR = " ## "
 MAX_LINE_CHARS = 4000
 MAX_ITEMS = 64
 SENTIMENT_LABELS = ("negative", "neutral", "positive")
+_PER_SHARE = re.compile(r"\bper (?:\w+ ){0,2}(?:share|unit)\b|\bEPS\b", re.I)
 _SCALES = {scale.value: scale for scale in Scale}
 
 
@@ -130,9 +131,19 @@ def resolve(line: AnswerLine, document: Document | None) -> Answer:
     return Answer(line.kind, text, line.scale, items, _span_value(line.items))
 
 
-def read_answer(text: str, document: Document | None) -> Answer:
-    """Parse and resolve in one step; raises UnparseableAnswerError."""
-    return resolve(parse_line(text), document)
+def read_answer(text: str, document: Document | None, question: str = "") -> Answer:
+    """Parse and resolve in one step, by what the question allows; raises UnparseableAnswerError."""
+    return resolve(allowed_scale(parse_line(text), question), document)
+
+
+def allowed_scale(line: AnswerLine, question: str) -> AnswerLine:
+    """Return the line without thousand, million or billion where the question asks for an amount per share.
+
+    Statements print such rows in plain currency below a caption that says otherwise.
+    """
+    if line.scale in (Scale.NONE, Scale.PERCENT) or not _PER_SHARE.search(question):
+        return line
+    return replace(line, scale=Scale.NONE)
 
 
 def retry_prefix(text: str) -> str:

@@ -67,7 +67,7 @@ class _Reading:
     def figures(self) -> ReadAnswer:
         """Read an answer line."""
         try:
-            answer = read_answer(self._line, document_of(self._request.sources))
+            answer = read_answer(self._line, document_of(self._request.sources), self._question)
         except UnparseableAnswerError:
             return self._unparseable()
         if answer.kind is AnswerKind.NOT_FOUND:

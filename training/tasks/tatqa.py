@@ -57,7 +57,7 @@ class TatqaTask:
         """Score one output by the official rules; `prediction` is in the official file's form."""
         bucket = f"{example.gold['answer_type']}/{example.gold['answer_from']}"
         try:
-            prediction, scale = official_form(output, example.document)
+            prediction, scale = official_form(output, example.document, example.gold["question"])
         except UnparseableAnswerError:
             nothing = {"em": 0.0, "f1": 0.0, "scale": 0.0}
             return RowScore(example.uid, Outcome.UNPARSEABLE, nothing, bucket, ["", ""])
@@ -81,12 +81,12 @@ def context_text(context: dict[str, Any]) -> str:
     return "\n".join((*rows, *(" ".join(paragraph["text"].split()) for paragraph in context["paragraphs"])))
 
 
-def official_form(output: str, document: Document | None) -> tuple[list[str], str]:
+def official_form(output: str, document: Document | None, question: str = "") -> tuple[list[str], str]:
     """Return (answer, scale) as the official predictions file holds them; empty for a refusal.
 
     Raises UnparseableAnswerError.
     """
-    answer = read_answer(output, document)
+    answer = read_answer(output, document, question)
     scale = "" if answer.scale is Scale.NONE else str(answer.scale)
     if answer.kind is AnswerKind.NOT_FOUND:
         return [], ""

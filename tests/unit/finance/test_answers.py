@@ -36,6 +36,25 @@ def test_scale_and_sign_are_in_the_text() -> None:
     assert read_answer("=1000.5-3000 | million", None).text == "-1,999.5 million"
 
 
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("What was diluted earnings per share in 2022?", "10.18"),
+        ("What was the EPS?", "10.18"),
+        ("What was the dividend per common share?", "10.18"),
+        ("How many shares were outstanding?", "10.18 million"),
+    ],
+)
+def test_an_amount_per_share_has_no_scale(question: str, text: str) -> None:
+    """Given a line with the table's scale, when the question is about one share, then the scale is left out."""
+    assert read_answer("10.18 | million", None, question).text == text
+
+
+def test_a_percentage_per_share_stays_one() -> None:
+    """Given a percent change of an amount per share, then it stays a percentage."""
+    assert read_answer("=pct(11,10) | percent", None, "By how much did earnings per share grow?").text == "10%"
+
+
 def test_small_ratios_keep_two_significant_digits() -> None:
     assert read_answer("=1/300 | none", None).text == "0.0033"
 
