@@ -5,7 +5,6 @@ import sys
 
 from common.errors import ConfigurationError, FinanceLLMError, ModelFilesError
 from common.telemetry import configure_logging, get_logger
-from worker.app import run_worker
 from worker.settings import load_settings
 from worker.stop_signals import StopSignals
 
@@ -20,6 +19,9 @@ def main() -> int:
     configure_logging(settings.log_level, "worker")
     # Until there is something to drain, a stop is immediate.
     stop_signals = StopSignals(lambda: os._exit(0))
+    # Not before the signals are blocked: numpy starts threads when it is imported, and one of them would get the stop.
+    from worker.app import run_worker
+
     try:
         return run_worker(settings, stop_signals)
     except (ConfigurationError, ModelFilesError) as error:

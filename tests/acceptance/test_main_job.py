@@ -18,7 +18,12 @@ REQUEST = {
     "context": "Revenue was $120.5 million in 2023 and $100.0 million in 2022.",
     "max_tokens": 40,
 }
-LONG_REQUEST = {"question": "Explain in detail what drives a retailer's operating margin.", "max_tokens": 300}
+# The tuned model is brief about finance; code it writes at length.
+LONG_REQUEST = {
+    "question": "Write a Python module with ten classes for an accounting ledger.",
+    "system": "You are a programmer.",
+    "max_tokens": 300,
+}
 
 
 @pytest.fixture(scope="module")
@@ -84,13 +89,14 @@ def test_questions_asked_at_once_share_batches(client: httpx.Client) -> None:
     assert max(view["result"]["timings"]["batch_size_mean"] for view in views) > 2
 
 
-def test_the_event_stream_carries_the_whole_answer(client: httpx.Client) -> None:
+def test_the_event_stream_carries_what_the_model_wrote(client: httpx.Client) -> None:
     job_id = submit(client, REQUEST)
     seen = events(client, job_id)
     text = "".join(event.json()["text"] for event in seen if event.event == "token")
     assert seen[0].event == "queued"
     assert seen[-1].event == "succeeded"
-    assert text == seen[-1].json()["job"]["result"]["text"]
+    # The line as it was written; the result's text is the same for people.
+    assert text.splitlines()[-1] == seen[-1].json()["job"]["result"]["answer"]["line"]
 
 
 def test_cancelling_stops_a_running_job(client: httpx.Client) -> None:
