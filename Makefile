@@ -24,7 +24,7 @@ stamp = $(VENV)/.installed-$(1)-$(shell cat .lock/$(1).txt pyproject.toml worker
 SERVE_STAMP := $(call stamp,serve)
 DEV_STAMP := $(call stamp,dev)
 
-.PHONY: help run test lint model train bench-service lock clean
+.PHONY: help run test lint model train bench-service bench-peers lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -52,16 +52,23 @@ train: $(DEV_STAMP) ## curate, train, merge, pack, evaluate: RECIPE=default|smok
 bench-service: model ## measure the service; the last line is one JSON object
 	@$(PY) -m tests.bench.service $(ARGS)
 
+bench-peers: model ## install the engines that python -m tests.bench.engines compares with, and make their models
+	@TORCH_INDEX="$(TORCH_INDEX)" $(PY) -m tests.bench.peers $(ARGS)
+
 lock: ## resolve the dependencies of pyproject.toml again (needs uv)
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
-	@compile() { $(UV) pip compile --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+	@resolve() { $(UV) pip compile --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
 	    --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-package torch \
-	    $(LOCK_FLAGS) pyproject.toml "$$@"; }; \
+	    $(LOCK_FLAGS) "$$@"; }; \
+	compile() { resolve pyproject.toml "$$@"; }; \
+	peer() { resolve ".lock/peers/$$1.in" "$${@:2}" -o ".lock/peers/$$1.txt"; }; \
 	compile --extra worker --extra training --extra export --extra s3 --extra redis-server --extra dev -o .lock/dev.txt; \
 	compile -c .lock/dev.txt --extra s3 --no-emit-package hf-xet -o .lock/api.txt; \
 	compile -c .lock/dev.txt --extra s3 --extra worker -o .lock/worker.txt; \
 	compile -c .lock/dev.txt --extra worker --extra export --extra redis-server -o .lock/serve.txt; \
-	compile -c .lock/dev.txt --extra worker --extra transformers -o .lock/reference.txt
+	compile -c .lock/dev.txt --extra worker --extra transformers -o .lock/reference.txt; \
+	peer vllm --override .lock/peers/vllm.override; \
+	peer openvino; peer openvino-export; peer llamacpp; peer llamacpp-source --no-deps
 
 clean: ## remove the environment and caches; models and Redis data in .financellm stay
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

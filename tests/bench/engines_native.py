@@ -3,67 +3,57 @@
 import json
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from tests.bench.engines_load import NEW_TOKENS
+from tests.bench.engines_timing import EXTRACTIVE_TOKENS, Generate, extractive, measure
 from worker.engine.base import EngineRequest
 from worker.engine.native.engine import NativeEngine, NativeOptions
 
-ROUNDS = 2
 PLAIN = NativeOptions(speculation=False, prefix_cache=False)
 CONTEXT_TOKENS = 1024
 
 
-def run(engine: NativeEngine, requests: list[EngineRequest]) -> tuple[float, float, int, int]:
-    """Return (seconds to every row's first token, seconds after it, tokens after it, steps)."""
-    start_s = time.perf_counter()
-    rows = {engine.add(request): 0 for request in requests}
-    first_s = start_s
-    tokens = steps = 0
-    while engine.has_work():
-        steps += 1
-        for event in engine.step():
-            rows[event.row] += 1
-            tokens += 1
-        if first_s == start_s and all(rows.values()):
-            first_s, tokens = time.perf_counter(), 0
-    return first_s - start_s, time.perf_counter() - first_s, tokens, steps
+def generator(engine: NativeEngine) -> Generate:
+    """Return the engine as a function that is timed as its peers are."""
+
+    def generate(prompts: Sequence[Sequence[int]], tokens: int, stops: Sequence[int]) -> list[list[int]]:
+        requests = (EngineRequest(tuple(prompt), tokens, stop_token_ids=frozenset(stops)) for prompt in prompts)
+        texts: dict[int, list[int]] = {engine.add(request): [] for request in requests}
+        while engine.has_work():
+            for event in engine.step():
+                if event.error is not None:
+                    raise event.error
+                if event.token_id is not None:
+                    texts[event.row].append(event.token_id)
+        return list(texts.values())
+
+    return generate
 
 
-def decode_speed(engine: NativeEngine, prompts: list[list[int]], batch: int) -> float:
-    """Return decode tokens per second of a batch, the best of some rounds."""
-    requests = [EngineRequest(tuple(prompt), NEW_TOKENS) for prompt in prompts[:batch]]
-    best = 0.0
-    for _ in range(ROUNDS):
-        _, seconds, tokens, _ = run(engine, requests)
-        best = max(best, tokens / seconds)
-    return best
-
-
-def prefill_speed(engine: NativeEngine, prompts: list[list[int]]) -> float:
-    """Return prompt tokens per second over all prompts, the best of some rounds."""
-    requests = [EngineRequest(tuple(prompt), 1) for prompt in prompts]
-    count = sum(map(len, prompts))
-    return max(count / run(engine, requests)[0] for _ in range(ROUNDS))
-
-
-def extractive(model_dir: Path, prompts: list[list[int]], stops: list[int], options: NativeOptions) -> dict[str, float]:
-    """Return whole-answer tokens per second and tokens a step on prompts that are quoted."""
-    engine = NativeEngine(model_dir, replace(options, prefix_cache=False))
-    tokens = steps = 0
-    seconds = 0.0
-    for prompt in prompts:
-        request = EngineRequest(tuple(prompt), 128, stop_token_ids=frozenset(stops))
-        rounds = [run(engine, [request]) for _ in range(ROUNDS)]
-        seconds += min(each[1] for each in rounds)
-        tokens += rounds[0][2]
-        steps += rounds[0][3]
+def quoting(model_dir: Path, job: dict[str, Any], speculation: bool) -> float:
+    """Return tokens per second on quoted prompts, one at a time."""
+    engine = NativeEngine(model_dir, replace(PLAIN, speculation=speculation))
+    rate = extractive(generator(engine), job)
     engine.close()
-    return {"tokens_per_second": tokens / seconds, "tokens_per_step": tokens / steps}
+    return rate
+
+
+def tokens_per_step(model_dir: Path, job: dict[str, Any]) -> float:
+    """Return how many tokens a step of a lone row gives on quoted prompts."""
+    engine = NativeEngine(model_dir, replace(PLAIN, speculation=True))
+    tokens = steps = 0
+    for prompt in job["extractive"]:
+        engine.add(EngineRequest(tuple(prompt), EXTRACTIVE_TOKENS, stop_token_ids=frozenset(job["stops"])))
+        while engine.has_work():
+            tokens += len(engine.step())
+            steps += 1
+    engine.close()
+    return tokens / steps
 
 
 def resident_bytes(model_dir: Path, prompt: list[int], rows: int) -> int:
@@ -90,7 +80,7 @@ def ceilings(isa: str, threads: int) -> dict[str, float]:
     }
 
 
-def measure(job: dict[str, Any]) -> dict[str, Any]:
+def measure_all(job: dict[str, Any]) -> dict[str, Any]:
     """Run every measurement of the native engine."""
     model_dir = Path(job["model_dir"])
     engine = NativeEngine(model_dir)
@@ -101,14 +91,13 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
     }
     engine.close()
     engine = NativeEngine(model_dir, PLAIN)
-    run(engine, [EngineRequest(tuple(job["prompts"][0]), 4)])
-    result["decode"] = {str(batch): decode_speed(engine, job["prompts"], batch) for batch in job["batches"]}
-    result["prefill"] = prefill_speed(engine, job["prompts"])
+    result |= measure(generator(engine), job)
     isa, threads = engine.isa, engine.threads
     engine.close()
-    for name, speculation in (("extractive_plain", False), ("extractive", True)):
-        options = NativeOptions(speculation=speculation)
-        result[name] = extractive(model_dir, job["extractive"], job["stops"], options)
+    if job["lookup"]:
+        result["extractive"] = quoting(model_dir, job, speculation=True)
+        result["extractive_plain"] = quoting(model_dir, job, speculation=False)
+        result["extractive_tokens_per_step"] = tokens_per_step(model_dir, job)
     result["ceilings"] = ceilings(isa, threads)
     return result
 
@@ -119,7 +108,7 @@ def main() -> None:
     if job.get("memory"):
         print(json.dumps({"resident_bytes": resident_bytes(Path(job["model_dir"]), job["prompts"][0], job["rows"])}))
     else:
-        print(json.dumps(measure(job)))
+        print(json.dumps(measure_all(job)))
 
 
 if __name__ == "__main__":

@@ -1,40 +1,45 @@
 """Runs transformers as a peer: greedy generation with a static batch of equal prompts."""
 
-import json
-import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM
+import transformers
+
+from tests.bench.engines_timing import Generate, extractive, measure, run_job
+
+_GUESSED_TOKENS = 10
 
 
-def generate_s(model: Any, prompts: list[list[int]], tokens: int) -> float:
-    """Return the seconds of one greedy generation."""
-    ids = torch.tensor(prompts)
+def generator(model: Any, guessed_tokens: int | None) -> Generate:
+    """Return the model as a function; without stop tokens no token ends a text."""
+
+    def generate(prompts: Sequence[Sequence[int]], tokens: int, stops: Sequence[int]) -> list[list[int]]:
+        ids = torch.tensor(prompts)
+        ends = {"eos_token_id": list(stops)} if stops else {"min_new_tokens": tokens}
+        with torch.inference_mode():
+            output = model.generate(
+                ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=tokens, pad_token_id=0,
+                prompt_lookup_num_tokens=guessed_tokens, **ends,
+            )  # fmt: skip
+        texts: list[list[int]] = output[:, ids.shape[1] :].tolist()
+        return texts
+
+    return generate
+
+
+def prepare(job: dict[str, Any]) -> dict[str, Any]:
+    """Load the model and measure it, on quoted prompts with prompt lookup where the job asks for them."""
+    torch.set_num_threads(job["threads"])
     start_s = time.perf_counter()
-    model.generate(
-        ids, attention_mask=torch.ones_like(ids), do_sample=False, min_new_tokens=tokens, max_new_tokens=tokens,
-        pad_token_id=0,
-    )  # fmt: skip
-    return time.perf_counter() - start_s
-
-
-def main() -> None:
-    """Read the job from standard input and print decode and prefill speed."""
-    job = json.load(sys.stdin)
-    start_s = time.perf_counter()
-    model: Any = AutoModelForCausalLM.from_pretrained(job["model_dir"], dtype=getattr(torch, job["dtype"]))
-    result: dict[str, Any] = {"load_s": time.perf_counter() - start_s, "decode": {}}
-    with torch.inference_mode():
-        for batch in job["batches"]:
-            first_s = generate_s(model, job["prompts"][:batch], 1)
-            whole_s = generate_s(model, job["prompts"][:batch], job["new_tokens"])
-            result["decode"][str(batch)] = batch * (job["new_tokens"] - 1) / max(whole_s - first_s, 1e-6)
-        first_s = generate_s(model, job["prompts"], 1)
-        result["prefill"] = sum(map(len, job["prompts"])) / first_s
-    print(json.dumps(result))
+    model: Any = transformers.AutoModelForCausalLM.from_pretrained(job["model_dir"], dtype=getattr(torch, job["dtype"]))
+    result: dict[str, Any] = {"load_s": time.perf_counter() - start_s, "version": transformers.__version__}
+    result |= measure(generator(model, None), job)
+    if job["lookup"]:
+        result["extractive"] = extractive(generator(model, _GUESSED_TOKENS), job)
+    return result
 
 
 if __name__ == "__main__":
-    main()
+    run_job(prepare)

@@ -1,37 +1,48 @@
-"""Runs vLLM's CPU backend as a peer on a W8A8 checkpoint.
+"""Runs vLLM's CPU backend as a peer on a W8A8 checkpoint: compiled model, pinned threads, no prefix cache.
 
-compressed-tensors leaves lm_head out of the int8 weights, which costs vLLM about 5 ms a step at batch 1 to 32.
+Where the checkpoint leaves lm_head out of the int8 weights, that costs vLLM about 5 ms a step at batch 1 to 32.
 """
 
-import json
-import sys
+import os
 import time
+from collections.abc import Sequence
 from typing import Any
 
-from vllm import LLM, SamplingParams  # type: ignore[import-not-found, unused-ignore]
+from vllm import LLM, SamplingParams, __version__  # type: ignore[import-not-found, unused-ignore]
+
+from tests.bench.engines_timing import Generate, extractive, measure, run_job
+
+_LOOKUP = {"method": "ngram", "num_speculative_tokens": 8, "prompt_lookup_max": 3, "prompt_lookup_min": 2}
 
 
-def generate_s(llm: Any, prompts: list[list[int]], tokens: int) -> float:
-    """Return the seconds of one greedy generation."""
-    parameters = SamplingParams(temperature=0, max_tokens=tokens, min_tokens=tokens, ignore_eos=True)
+def generator(llm: Any) -> Generate:
+    """Return the engine as a function."""
+
+    def generate(prompts: Sequence[Sequence[int]], tokens: int, stops: Sequence[int]) -> list[list[int]]:
+        parameters = SamplingParams(
+            temperature=0, max_tokens=tokens, ignore_eos=True, stop_token_ids=list(stops), detokenize=False
+        )
+        outputs = llm.generate([{"prompt_token_ids": list(p)} for p in prompts], parameters, use_tqdm=False)
+        return [list(output.outputs[0].token_ids) for output in outputs]
+
+    return generate
+
+
+def prepare(job: dict[str, Any]) -> dict[str, Any]:
+    """Load the checkpoint and measure; with `lookup` only the quoted prompts, with its n-gram speculation."""
+    cores = sorted(os.sched_getaffinity(0))[: job["threads"]]
+    os.environ["VLLM_CPU_OMP_THREADS_BIND"] = ",".join(map(str, cores))
+    os.environ["VLLM_CPU_KVCACHE_SPACE"] = "2"
     start_s = time.perf_counter()
-    llm.generate([{"prompt_token_ids": prompt} for prompt in prompts], parameters, use_tqdm=False)
-    return time.perf_counter() - start_s
-
-
-def main() -> None:
-    """Read the job from standard input and print decode and prefill speed."""
-    job = json.load(sys.stdin)
-    start_s = time.perf_counter()
-    llm = LLM(job["vllm"], max_model_len=2048, max_num_seqs=32, enable_prefix_caching=False)
-    result: dict[str, Any] = {"load_s": time.perf_counter() - start_s, "decode": {}}
-    for batch in job["batches"]:
-        first_s = min(generate_s(llm, job["prompts"][:batch], 1) for _ in range(2))
-        whole_s = min(generate_s(llm, job["prompts"][:batch], job["new_tokens"]) for _ in range(2))
-        result["decode"][str(batch)] = batch * (job["new_tokens"] - 1) / max(whole_s - first_s, 1e-6)
-        result["prefill"] = sum(map(len, job["prompts"][:batch])) / first_s
-    print(json.dumps(result))
+    llm = LLM(
+        job["vllm"], dtype="bfloat16", max_model_len=2048, max_num_seqs=max(job["batches"]),
+        max_num_batched_tokens=4096, enable_prefix_caching=False, speculative_config=_LOOKUP if job["lookup"] else None,
+    )  # fmt: skip
+    result: dict[str, Any] = {"load_s": time.perf_counter() - start_s, "version": __version__}
+    if job["lookup"]:
+        return result | {"extractive": extractive(generator(llm), job)}
+    return result | measure(generator(llm), job)
 
 
 if __name__ == "__main__":
-    main()
+    run_job(prepare)

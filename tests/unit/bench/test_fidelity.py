@@ -1,0 +1,51 @@
+"""What the fidelity bench counts as close, and when it says that a promise holds."""
+
+import json
+import math
+
+import pytest
+import torch
+
+from tests.bench.fidelity import BF16, FP32, INT8, NATIVE, compare, quantise, report
+
+SIZES = {FP32: 4, BF16: 2, INT8: 1, NATIVE: 1}
+
+
+def line(capsys: pytest.CaptureFixture[str], kl: float, exact: dict[str, float]) -> dict[str, object]:
+    """Print a report and return its machine line."""
+    report(dict.fromkeys(SIZES, (kl, 0.9)), exact, SIZES, 100, len(exact))
+    last: dict[str, object] = json.loads(capsys.readouterr().out.splitlines()[-1])
+    return last
+
+
+def test_kl_is_the_mean_over_positions() -> None:
+    """Given one equal and one differing position, when compared, then KL is half the one position's."""
+    wanted = torch.log(torch.tensor([[0.5, 0.5], [0.5, 0.5]]))
+    actual = torch.log(torch.tensor([[0.5, 0.5], [0.9, 0.1]]))
+    kl, same = compare([wanted], [actual])
+    assert kl == pytest.approx(0.5 * (0.5 * math.log(0.5 / 0.9) + 0.5 * math.log(0.5 / 0.1)))
+    assert same == 1.0
+
+
+def test_rounding_keeps_values_within_half_a_step() -> None:
+    """Given values, when rounded to int8 steps of their row, then none moves by more than half a step."""
+    x = torch.randn(3, 50, generator=torch.Generator().manual_seed(0))
+    steps = x.abs().amax(-1, keepdim=True) / 127
+    assert bool(((quantise(x) - x).abs() <= steps / 2 * 1.0001).all())
+
+
+@pytest.mark.parametrize(("native", "holds"), [(50.0, True), (49.6, True), (49.4, False), (53.0, True)])
+def test_exact_match_may_fall_by_half_a_point(native: float, holds: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """Given bf16's exact match, when the native one is lower, then up to half a point is within the promise."""
+    found = line(capsys, 0.01, {FP32: 50.0, BF16: 50.0, INT8: 40.0, NATIVE: native})
+    assert found["em_within_limit"] is holds
+    assert found["within_limit"] is True
+
+
+def test_without_questions_exact_match_is_null_with_a_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    """Given no questions, when reported, then exact match is null and `why` tells how to get it."""
+    found = line(capsys, 0.02, {})
+    assert found["em"] is None
+    assert found["em_within_limit"] is None
+    assert found["within_limit"] is False
+    assert found["why"] == {"em": "no questions were asked for: give --questions"}
