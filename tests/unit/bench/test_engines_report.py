@@ -79,7 +79,7 @@ def test_a_batch_that_one_engine_lacks_is_compared_with_the_others() -> None:
 
 def test_quoting_is_compared_with_plain_decoding_where_that_is_faster() -> None:
     """Given speculation slower than another's plain decoding, when compared, then the plain figure counts."""
-    others = {"a": {"decode": {"1": 90.0}}, "b": {"extractive": 70.0}}
+    others: dict[str, dict[str, Any]] = {"a": {"decode": {"1": 90.0}}, "b": {"extractive": 70.0}}
     assert extractive_best(others) == ("a", 90.0)
     assert ratio(None, ("a", 90.0)) is None
 

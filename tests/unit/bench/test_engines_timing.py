@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from tests.bench import engines_timing
 from tests.bench.engines_timing import NoisyTimingError, WrongCountError, beyond_s, extractive, measure, median_s
 
 FIRST_S, TOKEN_S = 2.0, 0.5
@@ -22,7 +21,7 @@ class MadeUpEngine:
         self.now_s = 0.0
         self.delays_s: list[float] = []
         self.lost = 0
-        monkeypatch.setattr(engines_timing.time, "perf_counter", lambda: self.now_s)
+        monkeypatch.setattr("time.perf_counter", lambda: self.now_s)
 
     def __call__(self, prompts: Sequence[Sequence[int]], tokens: int, stops: Sequence[int]) -> list[list[int]]:
         count = min(tokens, 8) if stops else tokens - self.lost

@@ -59,7 +59,7 @@ def test_commands_touch_nothing_but_the_peers_folder(recipe: Recipe) -> None:
 
 def test_llama_is_built_without_amx_by_as_many_compilers_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given an x86 machine, when llama.cpp is built, then for this processor, AMX off, with that many jobs."""
-    monkeypatch.setattr(recipes.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
     configure, build = recipes.build_commands(LLAMA, Path("/source"), Path("/build"), 3)
     assert "-DGGML_NATIVE=ON" in configure
     assert "-DCMAKE_CXX_FLAGS=-mno-amx-tile -mno-amx-int8 -mno-amx-bf16" in configure
@@ -117,7 +117,7 @@ def test_a_machine_without_a_compiler_skips_llama_with_the_reason(
     elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given no compiler, when llama.cpp is installed, then nothing is done and the bench says why it is missing."""
-    monkeypatch.setattr(recipes.shutil, "which", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name: None)
     why = install.install(LLAMA, "https://torch.example", 1)
     assert why is not None
     assert "g++" in why
