@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from api.errors import METHODS, HeadersTooLargeError, WrongHostError, internal_error_response, response_for
+from api.request_span import describe_span, request_span
 from common.telemetry import GatewayMetrics, get_logger
 
 REQUEST_ID = "X-Request-ID"
@@ -50,11 +51,12 @@ class RequestFrame:
         request_id = _request_id(Headers(scope=scope).get(REQUEST_ID))
         framed = _FramedSend(send, request_id)
         started_s = time.perf_counter()
-        with bound_contextvars(request_id=request_id):
+        with bound_contextvars(request_id=request_id), request_span(scope, scope["path"] in QUIET_ROUTES) as span:
             try:
                 await self._answer(scope, receive, framed)
             finally:
                 self._record(scope, framed.status, time.perf_counter() - started_s)
+                describe_span(span, _method(scope), _template(scope), framed.status)
 
     async def _answer(self, scope: Scope, receive: Receive, send: "_FramedSend") -> None:
         refusal = self._refusal(scope)
@@ -83,7 +85,7 @@ class RequestFrame:
 
     def _record(self, scope: Scope, status: int | None, seconds: float) -> None:
         route = _template(scope)
-        method = scope["method"] if scope["method"] in METHODS else "OTHER"
+        method = _method(scope)
         self._metrics.requests.labels(method, route, status or "none").inc()
         self._metrics.request_seconds.labels(method, route).observe(seconds)
         if route not in QUIET_ROUTES:
@@ -118,6 +120,10 @@ def _request_id(given: str | None) -> str:
         return given
     # Not a secret, so no system call for each.
     return f"{random.getrandbits(64):016x}"
+
+
+def _method(scope: Scope) -> str:
+    return scope["method"] if scope["method"] in METHODS else "OTHER"
 
 
 def _template(scope: Scope) -> str:

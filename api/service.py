@@ -6,7 +6,7 @@ import math
 import re
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from structlog.contextvars import bind_contextvars
@@ -28,6 +28,7 @@ from common.jobs import Job, JobStatus, WebhookState, new_job_id
 from common.operations import DescribedJob, NewJob, Outcome, Submission
 from common.store import AsyncJobStore, translated_errors
 from common.telemetry import GatewayMetrics
+from common.tracing import current_traceparent
 
 _JOB_ID = re.compile(JOB_ID_PATTERN)
 
@@ -72,6 +73,7 @@ class JobService:
 
     async def accept(self, job: NewJob) -> Accepted:
         """Queue a job whose prompt was counted; raises QueueFullError and IdempotencyMismatchError."""
+        job = replace(job, traceparent=current_traceparent())
         answer = await self._store.run(
             operations.submit(job, self._settings.max_backlog_tokens, self._settings.result_ttl_s)
         )

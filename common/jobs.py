@@ -148,6 +148,7 @@ class Job(Value):
     error: JobError | None = None
     webhook: WebhookState | None = None
     metadata: dict[str, str] = Field(default_factory=dict)
+    traceparent: str | None = None
 
 
 class QueuePlace(Value):

@@ -140,6 +140,7 @@ class NewJob:
     metadata: dict[str, str] | None = None
     idempotency_key: str | None = None
     body_hash: str = ""
+    traceparent: str | None = None
 
     @property
     def cost_tokens(self) -> int:
@@ -150,6 +151,8 @@ class NewJob:
 def submit(job: NewJob, max_backlog_tokens: int, result_ttl_s: int) -> Operation[Submission]:
     """Accept a job atomically with its event, index entries and idempotency record."""
     parameters = job_parameters(job, result_ttl_s) | {"max_backlog_tokens": max_backlog_tokens}
+    if job.traceparent is not None:
+        parameters["traceparent"] = job.traceparent
     if job.idempotency_key is not None:
         parameters["idempotency_hash"] = hashlib.sha256(job.idempotency_key.encode()).hexdigest()
         parameters["idempotency_ttl_ms"] = IDEMPOTENCY_TTL_MS

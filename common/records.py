@@ -31,6 +31,7 @@ def job_from_fields(fields: Sequence[str]) -> Job:
         error=JobError.model_validate_json(record["error"]) if "error" in record else None,
         webhook=_webhook(record),
         metadata=json.loads(record["metadata"]),
+        traceparent=record.get("traceparent"),
     )
 
 

@@ -5,6 +5,7 @@ import sys
 
 from common.errors import ConfigurationError, FinanceLLMError, ModelFilesError
 from common.telemetry import configure_logging, get_logger
+from common.tracing import configure_tracing, flush_tracing
 from worker.settings import load_settings
 from worker.stop_signals import StopSignals
 
@@ -23,6 +24,7 @@ def main() -> int:
     from worker.app import run_worker
 
     try:
+        configure_tracing("financellm-worker")
         return run_worker(settings, stop_signals)
     except (ConfigurationError, ModelFilesError) as error:
         print(error.message, file=sys.stderr)
@@ -34,6 +36,7 @@ def main() -> int:
 
 if __name__ == "__main__":
     code = main()
+    flush_tracing()
     sys.stderr.flush()
     # Threads of the torch and tokenizers libraries may hang at interpreter exit; everything of ours is stopped.
     os._exit(code)

@@ -30,8 +30,9 @@ def record_finished(metrics: WorkerMetrics, claim: ClaimedJob, outcome: RowOutco
     metrics.prefill_seconds.observe(outcome.prefill_ms / 1000)
     metrics.decode_seconds.observe(outcome.decode_ms / 1000)
     metrics.first_token_seconds.observe(queue_s + outcome.prefill_ms / 1000)
-    if outcome.completion_tokens > 1:
-        metrics.token_seconds.observe(outcome.decode_ms / 1000 / (outcome.completion_tokens - 1))
+    later_tokens = outcome.completion_tokens - outcome.rows
+    if later_tokens > 0:
+        metrics.token_seconds.observe(outcome.decode_ms / 1000 / later_tokens)
     metrics.total_seconds.observe(queue_s + (outcome.prefill_ms + outcome.decode_ms) / 1000)
     metrics.prompt_tokens.inc(outcome.prompt_tokens)
     metrics.generation_tokens.inc(outcome.completion_tokens)

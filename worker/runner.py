@@ -23,6 +23,7 @@ from worker.metrics import record_finished
 from worker.progress import ProgressWriter
 from worker.quarantine import QuarantineGate
 from worker.settings import WorkerSettings
+from worker.tracing import JobTracer
 
 T = TypeVar("T")
 
@@ -48,6 +49,7 @@ class JobRunner:
         progress: ProgressWriter,
         metrics: WorkerMetrics,
         model_revision: str,
+        tracer: JobTracer,
     ) -> None:
         self._store = store
         self._celery = celery
@@ -58,6 +60,7 @@ class JobRunner:
         self._progress = progress
         self._metrics = metrics
         self._model_revision = model_revision
+        self._tracer = tracer
         self._gate = gate
 
     def run_next(self, lane: Lane) -> bool:
@@ -102,6 +105,7 @@ class JobRunner:
         """Return the result and all text that belongs into the event log."""
         generation = self._generator.generate(held)
         record_finished(self._metrics, held.claim, generation.outcome)
+        self._tracer.answered(held.claim, generation.outcome)
         found = read(held.claim.job.request, generation.line, generation.retried)
         result = GenerateResult(
             text=found.text,
@@ -135,6 +139,7 @@ class JobRunner:
         return self._store.run(operations.succeed(*held.lease, result, last_text))
 
     def _end(self, held: HeldJob, status: JobStatus, error: JobError | None = None) -> None:
+        self._tracer.failed(held.claim, error.code if error else status.value)
         self._write(lambda: self._store.run(operations.end(*held.lease, status, error)), status.value)
 
     def _end_aborted(self, held: HeldJob, reason: AbortReason) -> None:

@@ -28,6 +28,7 @@ from worker.retrieval.library import Library
 from worker.retrieval.limits import ParseLimits
 from worker.runner import JobRunner
 from worker.settings import WorkerSettings
+from worker.tracing import JobTracer
 from worker.watchdog import Watchdog
 from worker.webhooks import WebhookSender
 
@@ -61,7 +62,7 @@ class WorkerService:
         progress = ProgressWriter(store, self._keeper)
         self._runner = JobRunner(
             store, celery, settings, self._loop, tokenizer, self._gate, self._keeper, progress, self._metrics,
-            self._model.revision,
+            self._model.revision, JobTracer(self._model.name),
         )  # fmt: skip
         self._watchdog = Watchdog(self._loop, store, settings.lanes, settings.stall_timeout_s, settings.deaf_timeout_s)
         self._cancels = CancelListener(store, self._keeper)

@@ -117,6 +117,7 @@ local function accept(p)
     'prompt_tokens', p.prompt_tokens, 'cost_tokens', p.cost_tokens, 'priority', p.priority, 'metadata', p.metadata,
     'created_at_ms', now, 'attempt', 0, 'losses', 0, 'fencing_token', 0, 'start', start, 'score', score,
     'result_ttl_ms', p.result_ttl_ms)
+  if p.traceparent then redis.call('HSET', key, 'traceparent', p.traceparent) end
   if p.webhook_url then redis.call('HSET', key, 'webhook_url', p.webhook_url, 'webhook_attempts', 0) end
   if p.deadline_ms then
     redis.call('HSET', key, 'deadline_at_ms', now + p.deadline_ms)

@@ -66,6 +66,12 @@ def test_the_fake_engine_needs_no_model_and_no_torch(workers: Workers) -> None:
     assert "libtorch" not in maps
 
 
+def test_no_thread_starts_before_stop_signals_are_taken_over() -> None:
+    # Given the program as it is imported, then no library has started a thread that would get the signals instead
+    count = "import os, worker.__main__; print(len(os.listdir('/proc/self/task')))"
+    assert subprocess.run([sys.executable, "-c", count], capture_output=True, text=True).stdout.strip() == "1"
+
+
 OPEN_METRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 
 

@@ -66,7 +66,7 @@ def test_actionlint_has_no_complaint() -> None:
     program = shutil.which("actionlint")
     if program is None:
         pytest.skip("actionlint is not installed; its package fetches the program from GitHub, as the ci workflow does")
-    done = subprocess.run([program, *WORKFLOWS], capture_output=True, text=True)
+    done = subprocess.run([program, *map(str, WORKFLOWS)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

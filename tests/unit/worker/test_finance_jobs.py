@@ -27,6 +27,7 @@ from worker.progress import ProgressWriter
 from worker.quarantine import QuarantineGate
 from worker.runner import JobRunner
 from worker.settings import WorkerSettings
+from worker.tracing import JobTracer
 
 QUESTION = "By how much did revenue grow?"
 SOURCE = Source(document="context", text="Revenue was $120.5 million in 2023 and $100.0 million in 2022.")
@@ -54,6 +55,7 @@ class Bench:
             self.progress,
             WorkerMetrics(CollectorRegistry()),
             "r0",
+            JobTracer("fake"),
         )
 
     def submit(self, max_tokens: int = 60, deadline_ms: int | None = None) -> str:
