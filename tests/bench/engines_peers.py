@@ -54,12 +54,16 @@ def _transformers(dtype: str) -> Peer:
 
 
 def _llama(kind: str) -> Peer:
-    settings = f"{kind}, head Q8_0, -march=native without AMX, repacked weights, flash attention auto, f16 cache"
+    settings = (
+        f"{kind}, head Q8_0, -march=native without AMX, weights repacked where it can, flash attention auto, f16 cache"
+    )
     return Peer(f"llama.cpp {kind}", "engines_llama", settings, "llamacpp", f"{kind.lower()}.gguf", "gguf")
 
 
 def _openvino(bits: str, precision: str) -> Peer:
-    settings = f"{bits} weights, int8 activations, {precision} between, continuous batching; {_LOOKUP} of 8 tokens"
+    settings = (
+        f"{bits} weights, {precision} between, activations as it chooses, continuous batching; {_LOOKUP} of 8 tokens"
+    )
     return Peer(
         f"OpenVINO {bits} {precision}", "engines_openvino", settings, "openvino", f"openvino-{bits}", "openvino",
         {"precision": precision},

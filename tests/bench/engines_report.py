@@ -135,7 +135,7 @@ def _show_speed(native: Mapping[str, Any], others: Results, line: Mapping[str, A
     named = [found[0] if found else "-" for found in (*best, best_other(others, "prefill"))]
     ratios = [*(line["decode_ratio"].get(str(batch)) for batch in batches), line["prefill_ratio"]]
     shown = [value if value is not None else "-" for value in (*ratios, line["extractive_ratio_1"])]
-    quoted = extractive_best(others)
+    quoted = extractive_best(others) if "extractive" in native else None
     rows.append(["best other engine", *named, quoted[0] if quoted else "-", "-"])
     rows.append(["native ÷ best other", *shown, "-"])
     print_table(

@@ -52,7 +52,7 @@ def median_s(generate: Generate, prompts: Sequence[Sequence[int]], tokens: int, 
 def beyond_s(first_s: float, whole_s: float) -> float:
     """Return the seconds beyond the first token; raises NoisyTimingError if there are none."""
     if whole_s <= first_s:
-        raise NoisyTimingError(f"error: {whole_s:.3f} s in all, {first_s:.3f} s of it up to the first token: too noisy")
+        raise NoisyTimingError(f"{whole_s:.3f} s in all, {first_s:.3f} s up to the first token: too noisy")
     return whole_s - first_s
 
 

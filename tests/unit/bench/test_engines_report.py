@@ -97,7 +97,7 @@ def test_the_last_line_is_the_machine_line(capsys: pytest.CaptureFixture[str]) -
     report(line)
     printed = capsys.readouterr().out
     assert "native ÷ best" in printed
-    assert "repacked weights" in printed
+    assert "continuous batching" in printed
     assert "not measured" in printed
     last = json.loads(printed.splitlines()[-1])
     assert last["bench"] == "engines"
