@@ -15,7 +15,7 @@ from common.files import FileStore
 from common.pages import Document, MediaKind, Page, document_key
 from common.store import JobStore
 from tests.unit.gateway.conftest import MakeClient
-from tests.unit.gateway.test_submission import problem
+from tests.unit.gateway.problems import problem
 
 PDF = b"%PDF-1.4 not really"
 

@@ -11,8 +11,8 @@ from common.jobs import Lane
 from common.store import JobStore
 from tests.support.values import result
 from tests.unit.gateway.conftest import MakeClient
+from tests.unit.gateway.problems import problem
 from tests.unit.gateway.test_jobs import finish, submit, take
-from tests.unit.gateway.test_submission import problem
 
 
 def events(text: str) -> list[dict[str, Any]]:

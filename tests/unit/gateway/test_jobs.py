@@ -11,7 +11,7 @@ from common.jobs import JobError, JobStatus, Lane
 from common.store import JobStore
 from tests.support.values import result
 from tests.unit.gateway.conftest import MakeClient
-from tests.unit.gateway.test_submission import problem
+from tests.unit.gateway.problems import problem
 
 
 async def submit(client: httpx.AsyncClient, **fields: object) -> str:

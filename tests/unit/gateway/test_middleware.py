@@ -9,8 +9,8 @@ from fastapi import FastAPI
 
 from api import middleware
 from tests.unit.gateway.conftest import MakeClient
+from tests.unit.gateway.problems import problem
 from tests.unit.gateway.test_jobs import submit
-from tests.unit.gateway.test_submission import problem
 
 
 async def test_request_ids_are_echoed_or_made(client: httpx.AsyncClient) -> None:

@@ -13,7 +13,7 @@ from common import operations
 from common.store import JobStore
 from tests.support.values import WORKER, new_job
 from tests.unit.gateway.conftest import MakeClient
-from tests.unit.gateway.test_submission import problem
+from tests.unit.gateway.problems import problem
 
 STATIC = Path(__file__).resolve().parents[3] / "api" / "static"
 
