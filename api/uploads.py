@@ -48,11 +48,10 @@ class Uploads:
         try:
             await self._read(request, receiver)
         except BaseException as error:
-            failure = (type(error), error, error.__traceback__)
             with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(receiver.close, failure, limiter=self._threads)
+                await anyio.to_thread.run_sync(receiver.close, error, limiter=self._threads)
             raise
-        await anyio.to_thread.run_sync(receiver.close, (None, None, None), limiter=self._threads)
+        await anyio.to_thread.run_sync(receiver.close, None, limiter=self._threads)
         return receiver.upload
 
     async def _read(self, request: Request, receiver: "_Receiver") -> None:
@@ -124,15 +123,15 @@ class _Receiver:
             self.upload.fields[self._part.name] = self._buffer.decode("utf-8", "replace")
         self._part = None
 
-    def close(self, failure: tuple[type[BaseException] | None, BaseException | None, object]) -> None:
+    def close(self, failure: BaseException | None) -> None:
         """Make the file seen, or after a failure leave nothing behind."""
-        if failure[1] is None:
+        if failure is None:
             self._stack.close()
             return
         try:
-            self._stack.__exit__(*failure)  # type: ignore[arg-type]
+            self._stack.__exit__(type(failure), failure, failure.__traceback__)
         except BaseException as error:
-            if error is not failure[1]:
+            if error is not failure:
                 raise
 
     @property

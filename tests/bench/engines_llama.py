@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import llama_cpp  # type: ignore[import-not-found, unused-ignore]
+import llama_cpp
 import numpy as np
 
 from tests.bench.engines_timing import measure, run_job

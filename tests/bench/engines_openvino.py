@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import openvino as ov  # type: ignore[import-not-found, unused-ignore]
-import openvino_genai as genai  # type: ignore[import-not-found, unused-ignore]
+import openvino as ov
+import openvino_genai as genai
 
 from tests.bench.engines_timing import Generate, extractive, measure, run_job
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from vllm import LLM, SamplingParams, __version__  # type: ignore[import-not-found, unused-ignore]
+from vllm import LLM, SamplingParams, __version__
 
 from tests.bench.engines_timing import Generate, extractive, measure, run_job
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from types import TracebackType
 from typing import BinaryIO
 
 from common.bulk import BulkRun, Part, RunStream, run_folder
@@ -28,8 +29,10 @@ class PartWriter:
     def __enter__(self) -> "PartWriter":
         return self
 
-    def __exit__(self, *failure: object) -> None:
-        self._open.__exit__(*failure)  # type: ignore[arg-type]
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.__exit__(kind, error, trace)
 
     def add(self, stream: RunStream, line: bytes) -> None:
         """Append one record."""

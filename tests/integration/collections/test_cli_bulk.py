@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import openpyxl
-import pyarrow.parquet  # type: ignore[import-untyped]
+import pyarrow.parquet
 import pytest
 
 from tests.integration.collections.conftest import report
@@ -30,8 +30,8 @@ def _command(folder: Path, output: Path, *more: str) -> list[str]:
     ]  # fmt: skip
 
 
-def _run(stack: Stack, *arguments: object, **options: str) -> subprocess.CompletedProcess[str]:
-    command = _command(*arguments, **options)  # type: ignore[arg-type]
+def _run(stack: Stack, folder: Path, output: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    command = _command(folder, output, *more)
     return subprocess.run(command, env=_environment(stack), capture_output=True, text=True, timeout=120)
 
 
