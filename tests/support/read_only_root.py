@@ -2,16 +2,16 @@
 
 import subprocess
 
-# In a mount namespace of its own; only /tmp stays, empty and in memory.
+# In a mount namespace of its own; temporary files go to memory, at a place under which no checkout lies.
 READ_ONLY_ROOT = (
     "unshare",
     "--mount",
     "sh",
     "-c",
-    "mount -t tmpfs tmpfs /tmp"
-    " && for point in $(awk '$5 !~ /^\\/(proc|sys|dev|tmp)/ {print $5}' /proc/self/mountinfo); do"
+    "mount -t tmpfs tmpfs /mnt"
+    " && for point in $(awk '$5 !~ /^\\/(proc|sys|dev|mnt)/ {print $5}' /proc/self/mountinfo); do"
     ' mount -o remount,bind,ro "$point" || exit 1; done'
-    ' && exec "$@"',
+    ' && TMPDIR=/mnt exec "$@"',
     "sh",
 )
 
