@@ -87,9 +87,11 @@ class QueryStreams:
                 await listener.wait(min(left_s, pause_s))
 
     async def _news(self, at: "_Follower", described: DescribedQuery) -> AsyncIterator[ServerSentEvent]:
-        if query_status(described.run) is QueryStatus.QUEUED or not at.documents:
+        if not at.knows_documents:
             async for event in self._documents(at):
                 yield event
+            # Rows are planned when every document is read: what was seen after that is final.
+            at.knows_documents = query_status(described.run) is not QueryStatus.QUEUED
         for stream in RunStream:
             while rows := await self._queries.finished_rows(described, stream, at.sent[stream], _ROWS_A_READ):
                 for row in rows:
@@ -122,6 +124,7 @@ class _Follower:
         self.query_id = query_id
         self.sent = {RunStream.OUTPUT: answers, RunStream.ERROR: failures}
         self.documents: dict[str, str] = {}
+        self.knows_documents = False
         self.progress: dict[str, Any] | None = None
 
     @property
