@@ -6,8 +6,9 @@ separate rows.
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -77,16 +78,24 @@ def build_tree(examples: Sequence[Example]) -> TokenTree:
 class StepPlan:
     """Decides which rows are trained together in each step of each epoch; the same seed gives the same plan."""
 
-    def __init__(self, examples: Sequence[Example], packing: PackingSettings, seed: int) -> None:
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        packing: PackingSettings,
+        seed: int,
+        source_epochs: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         self._examples = examples
         self._packing = packing
         self._seed = seed
+        self._source_epochs = source_epochs
         self._families = families(examples, packing.min_shared_share)
 
     def steps(self, epoch: int) -> list[list[list[list[int]]]]:
         """Return row numbers as step → pack → tree → row."""
         generator = random.Random(f"{self._seed}/{epoch}")  # noqa: S311 - the order must repeat
-        trees = [tree for family in self._families for tree in self._cut_family(family, generator)]
+        taking_part = (self._in_epoch(family, epoch) for family in self._families)
+        trees = [tree for family in taking_part for tree in self._cut_family(family, generator)]
         generator.shuffle(trees)
         packs = list(self._fill_packs(trees))
         size = self._packing.packs_per_step
@@ -95,6 +104,10 @@ class StepPlan:
     def build(self, step: list[list[list[int]]]) -> Step:
         """Return the token trees of one planned step."""
         return tuple(tuple(build_tree([self._examples[row] for row in tree]) for tree in pack) for pack in step)
+
+    def _in_epoch(self, family: list[int], epoch: int) -> list[int]:
+        limits = (self._source_epochs.get(self._examples[row].source) for row in family)
+        return [row for row, limit in zip(family, limits, strict=True) if limit is None or epoch < limit]
 
     def _cut_family(self, family: list[int], generator: random.Random) -> Iterator[list[int]]:
         rows = generator.sample(family, len(family))

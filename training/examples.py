@@ -19,10 +19,11 @@ TokenIds = npt.NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Example:
-    """One training row: int32 token ids of the prompt and of the answer with its closing token."""
+    """One training row: int32 token ids of the prompt and of the answer with its closing token, and its source."""
 
     prompt_ids: TokenIds
     answer_ids: TokenIds
+    source: str = ""
 
     @property
     def tokens(self) -> int:
@@ -70,4 +71,4 @@ def _parse(line: str, number: int, path: Path, tokenizer: ChatTokenizer) -> Exam
         prompt_ids, answer_ids = tokenizer.encode_chat(messages), tokenizer.encode_answer(row["answer"])
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigurationError(f"{path.name} line {number} is not a training row: {error!r}") from error
-    return Example(np.asarray(prompt_ids, np.int32), np.asarray(answer_ids, np.int32))
+    return Example(np.asarray(prompt_ids, np.int32), np.asarray(answer_ids, np.int32), row.get("source", ""))

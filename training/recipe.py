@@ -73,6 +73,9 @@ class Recipe(_Section):
     base_model: str = "Qwen/Qwen2.5-Coder-0.5B-Instruct"
     seed: int = 0
     epochs: int = Field(1, ge=1)
+    source_epochs: dict[str, int] = Field(
+        default_factory=dict, description="Epochs in which a source's rows take part, where it is fewer than `epochs`."
+    )
     max_rows: int | None = Field(None, ge=1, description="Train on a random subset of this size.")
     compile: bool = Field(True, description="Fuse elementwise work with torch.compile; needs a C++ compiler on CPUs.")
     checkpoint_minutes: float = Field(5.0, gt=0)

@@ -1,6 +1,7 @@
 """Token trees and step plans."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -83,6 +84,18 @@ def test_order_depends_on_seed_and_epoch_only(make_rows: MakeRows) -> None:
     assert StepPlan(rows, packing, 1).steps(0) == StepPlan(rows, packing, 1).steps(0)
     assert StepPlan(rows, packing, 1).steps(0) != StepPlan(rows, packing, 1).steps(1)
     assert StepPlan(rows, packing, 1).steps(0) != StepPlan(rows, packing, 2).steps(0)
+
+
+def test_a_source_takes_part_in_its_epochs_only(make_rows: MakeRows) -> None:
+    """Given a source of one epoch among three, when planned, then its rows come once and the others in every epoch."""
+    rows = [replace(row, source="once" if at < 5 else "always") for at, row in enumerate(make_rows(9, 5, 40))]
+    plan = StepPlan(rows, PackingSettings(pack_tokens=150), 1, {"once": 1})
+
+    planned = [
+        sorted(row for step in plan.steps(epoch) for pack in step for tree in pack for row in tree)
+        for epoch in range(3)
+    ]
+    assert planned == [list(range(45)), list(range(5, 45)), list(range(5, 45))]
 
 
 def test_a_row_longer_than_a_pack_stands_alone() -> None:
