@@ -106,8 +106,9 @@ class StepPlan:
         return tuple(tuple(build_tree([self._examples[row] for row in tree]) for tree in pack) for pack in step)
 
     def _in_epoch(self, family: list[int], epoch: int) -> list[int]:
-        limits = (self._source_epochs.get(self._examples[row].source) for row in family)
-        return [row for row, limit in zip(family, limits, strict=True) if limit is None or epoch < limit]
+        if not self._source_epochs:
+            return family
+        return [row for row in family if epoch < self._source_epochs.get(self._examples[row].source, 0)]
 
     def _cut_family(self, family: list[int], generator: random.Random) -> Iterator[list[int]]:
         rows = generator.sample(family, len(family))

@@ -74,7 +74,7 @@ class Recipe(_Section):
     seed: int = 0
     epochs: int = Field(1, ge=1)
     source_epochs: dict[str, int] = Field(
-        default_factory=dict, description="Epochs in which a source's rows take part, where it is fewer than `epochs`."
+        default_factory=dict, description="Only these sources, each in that many of the epochs; empty: all, always."
     )
     max_rows: int | None = Field(None, ge=1, description="Train on a random subset of this size.")
     compile: bool = Field(True, description="Fuse elementwise work with torch.compile; needs a C++ compiler on CPUs.")
