@@ -1,16 +1,14 @@
 """Chooses the table rows and sentences that matter for a question, and says what was left out; pure, no I/O."""
 
-import math
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import chain
 
 from common.numbers import Scale, mentioned_scales
+from common.relevance import Relevance
 from common.tables import CELL_SEPARATOR, Table
 
-_WORD = re.compile(r"[a-z]+|\d+(?:[.,]\d+)*")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"”’)]*\s+(?=[A-Z(“\"•$€£0-9])")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:Inc|Corp|Ltd|Co|No|Nos|vs|approx|St|Mr|Ms|Dr|Jr|Sr|etc|e\.g|i\.e)|\b[A-Z])\.[\"”’)]*$"
@@ -20,48 +18,6 @@ _SCALE_CAPTION = re.compile(
     r"|\([^()]{0,40}(?:thousands|millions|billions|['’‘]000s?)[^()]{0,60}\)"
     r"|[\w$€£]+\s['’‘]000s?\b",
     re.I,
-)
-_STOP_WORDS = frozenset(
-    (
-        *(
-            "a",
-            "an",
-            "and",
-            "are",
-            "as",
-            "at",
-            "be",
-            "by",
-            "did",
-            "do",
-            "does",
-            "for",
-            "from",
-            "had",
-            "has",
-            "have",
-            "how",
-        ),
-        *(
-            "in",
-            "is",
-            "it",
-            "its",
-            "of",
-            "on",
-            "or",
-            "that",
-            "the",
-            "their",
-            "this",
-            "to",
-            "was",
-            "were",
-            "what",
-            "when",
-        ),
-        *("where", "which", "who", "whom", "why", "will", "with", "much", "many", "company", "s"),
-    )
 )
 # Questions about a table as a whole need its rows even where no label is named.
 _WHOLE_TABLE = re.compile(
@@ -145,7 +101,7 @@ def select_evidence(question: str, document: Document, budget: Budget = BALANCED
     if is_kept_whole(document, budget):
         budget = WHOLE
     sentences = [sentence for paragraph in document.paragraphs for sentence in split_sentences(paragraph)]
-    rank = _Ranking(question, [*sentences, *(table.line(row) for table in document.tables for row in table.rows)])
+    rank = Relevance(question, [*sentences, *(table.line(row) for table in document.tables for row in table.rows)])
     kept_sentences = _within(sentences, [rank.score(sentence) for sentence in sentences], budget.text_tokens)
     table_texts: list[str] = []
     rows_kept = rows_total = 0
@@ -173,7 +129,7 @@ def is_kept_whole(document: Document, budget: Budget = BALANCED) -> bool:
 def rank_sentences(question: str, document: Document) -> list[str]:
     """Return the document's sentences, the one that fits the question best first."""
     sentences = [sentence for paragraph in document.paragraphs for sentence in split_sentences(paragraph)]
-    rank = _Ranking(question, sentences)
+    rank = Relevance(question, sentences)
     order = sorted(range(len(sentences)), key=lambda number: (-rank.score(sentences[number]), number))
     return [sentences[number] for number in order]
 
@@ -202,11 +158,6 @@ def split_sentences(paragraph: str) -> list[str]:
     return sentences
 
 
-def content_words(text: str) -> list[str]:
-    """Return the lower-case words that carry meaning, with plural and verb endings cut."""
-    return [_stem(word) for word in _WORD.findall(text.lower()) if word not in _STOP_WORDS]
-
-
 def estimated_tokens(text: str) -> float:
     """Return about how many tokens the text takes: Qwen2 gives every digit and most signs one of their own."""
     letters = sum(map(str.isalpha, text))
@@ -214,22 +165,7 @@ def estimated_tokens(text: str) -> float:
     return (len(text) - letters - spaces) + letters / 4.6
 
 
-class _Ranking:
-    def __init__(self, question: str, units: Sequence[str]) -> None:
-        self._wanted = set(content_words(question))
-        seen = Counter(word for unit in units for word in set(content_words(unit)))
-        self._weight = {word: math.log(1 + len(units) / (1 + seen[word])) for word in self._wanted}
-        pairs = content_words(question)
-        self._pairs = set(pairwise(pairs))
-
-    def score(self, unit: str) -> float:
-        words = content_words(unit)
-        found = self._wanted.intersection(words)
-        bigrams = self._pairs.intersection(pairwise(words))
-        return sum(self._weight[word] for word in sorted(found)) + 1.5 * len(bigrams)
-
-
-def _rows(table: Table, rank: _Ranking, question: str, budget_tokens: int) -> frozenset[int]:
+def _rows(table: Table, rank: Relevance, question: str, budget_tokens: int) -> frozenset[int]:
     lines = [table.line(row) for row in table.rows]
     if sum(map(estimated_tokens, lines)) <= budget_tokens:
         return frozenset(range(len(lines)))
@@ -270,13 +206,6 @@ def _within(units: Sequence[str], scores: Sequence[float], budget_tokens: int) -
         kept.add(number)
         used += cost
     return frozenset(kept)
-
-
-def _stem(word: str) -> str:
-    for ending in ("ations", "ation", "ings", "ing", "ies", "ed", "es", "s"):
-        if word.endswith(ending) and len(word) - len(ending) >= 4:
-            return word[: -len(ending)]
-    return word
 
 
 def _is_rule(row: Sequence[str]) -> bool:

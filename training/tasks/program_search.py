@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations, permutations
 
-from common.evidence import Document, content_words
+from common.evidence import Document
 from common.numbers import Scale
+from common.relevance import content_words
 from common.tables import Table, compact_cell, is_value
 from training.tasks.derivations import matches
 

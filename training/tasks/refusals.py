@@ -8,8 +8,9 @@ from dataclasses import replace
 from common.answers import NOT_FOUND, AnswerKind, parse_line, read_answer
 from common.calculator import ProgramError, calculate
 from common.errors import UnparseableAnswerError
-from common.evidence import BALANCED, Document, content_words, select_evidence, split_sentences
+from common.evidence import BALANCED, Document, select_evidence, split_sentences
 from common.prompts import figures_messages
+from common.relevance import content_words
 from common.tables import Table, compact_cell
 from training.tasks.base import Example, Outcome, RowScore
 
