@@ -56,7 +56,11 @@ class PlannedPage(Value):
 
 
 class PlannedRow(Value):
-    """One row before it is answered; with an `error` it is never asked. `pages_dropped` were found and not used."""
+    """One row before it is answered; with an `error` it is never asked.
+
+    `more` are pages asked alone, in turn, where those before gave no verified answer. `pages_dropped` were found and
+    are not among `pages`.
+    """
 
     index: int
     document_id: str
@@ -64,6 +68,7 @@ class PlannedRow(Value):
     question_id: str
     question: str
     pages: tuple[PlannedPage, ...] = ()
+    more: tuple[PlannedPage, ...] = ()
     pages_dropped: int = 0
     error: ItemError | None = None
 
