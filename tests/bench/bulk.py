@@ -42,7 +42,7 @@ VLLM = "vLLM W8A8 head"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One engine's way through all prompts: seconds, answers in plan order and tokens found in its cache, or why not."""
+    """One way through all prompts: seconds, answers in plan order, prompt tokens found in the cache, or why not."""
 
     name: str
     seconds: float | None = None
@@ -88,7 +88,7 @@ def main() -> None:
 def shuffled(order: Sequence[int]) -> list[int]:
     """Return the numbers in an order that is random and always the same."""
     mixed = list(order)
-    random.Random(SHUFFLE_SEED).shuffle(mixed)  # noqa: S311 - an order, not a secret
+    random.Random(SHUFFLE_SEED).shuffle(mixed)
     return mixed
 
 
