@@ -48,6 +48,14 @@ def test_a_csv_needs_a_column_of_questions_and_may_have_ids(tmp_path: Path) -> N
     assert read(tmp_path, "q.csv", "text\nDebt?\n") == ["Debt?"]
 
 
+def test_a_csv_may_have_short_lines_and_long_questions(tmp_path: Path) -> None:
+    """Given a line without its id and a quoted question of two lines, when read, then both are questions."""
+    assert read(tmp_path, "q.csv", 'question,id\nDebt?\n"Revenue\nin 2022?",rev\n') == [
+        "Debt?",
+        {"id": "rev", "text": "Revenue\nin 2022?"},
+    ]
+
+
 def test_a_csv_without_questions_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="no column `question` or `text`"):
         read(tmp_path, "q.csv", "name\nRevenue?\n")

@@ -58,7 +58,7 @@ def test_a_failed_row_shows_its_reason() -> None:
 
 
 def test_a_document_is_one_line_with_a_group_of_columns_a_question() -> None:
-    """Given a document of which one question is answered, when laid out wide, then the other one's columns are empty."""
+    """Given a document of which one question is answered, then the other one's columns are empty."""
     cells = wide_cells([row("a.pdf", "revenue")], QUESTIONS)
     assert cells == {
         "document": "a.pdf",
