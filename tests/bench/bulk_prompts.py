@@ -52,7 +52,7 @@ def read_prompts(reports: Sequence[Path], questions: Sequence[str], model_dir: P
     )
     budget = PageBudget(settings.extraction_page_tokens, settings.extraction_pages)
     requests = RowRequests(library, None, settings)
-    asked = [requests.of(row) for row in planned_rows(library, spec, documents, budget)]
+    asked = [requests.of(row) for row in planned_rows(library, spec, documents, budget) if row.pages]
     read_s = time.monotonic() - started_s
     tokenizer = ChatTokenizer.from_file(model_dir / TOKENIZER_NAME)
     return Prompts(

@@ -1,7 +1,7 @@
 """What a listener of a query learns of its documents, however late it comes; every look is scripted, nothing waits."""
 
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -83,7 +83,7 @@ async def heard(*looks: Look) -> list[tuple[str, str]]:
     service: Any = Service(looks)
     notifications: Any = Notifications()
     response = await QueryStreams(SETTINGS, service, service, notifications).open("alice", "col", "qry_1", None)
-    events: AsyncIterator[Any] = response.body_iterator
+    events: Any = response.body_iterator
     found: list[tuple[str, str]] = []
     async for event in events:
         if event.event == "document":
