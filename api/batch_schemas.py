@@ -1,15 +1,29 @@
 """What goes over the wire for batches, as OpenAI clients expect it."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from api.file_schemas import Seconds
 from common.batches import COMPLETION_WINDOW, BatchSpec
 from common.bulk import BulkRun, RunKind, RunStatus, run_id_pattern
 from common.wire import Labels
 
+BATCH_ENDPOINT = "/v1/chat/completions"
 BATCH_ID_PATTERN = run_id_pattern(RunKind.BATCH)
+
+
+def _batchable(endpoint: Any) -> Any:
+    if endpoint != BATCH_ENDPOINT:
+        # A plain ValueError would be shown with a prefix of its own.
+        raise PydanticCustomError(
+            "endpoint_not_batchable",
+            "Only {endpoint} can be batched. Send single jobs to POST /v1/jobs, and questions over many reports to "
+            "POST /v1/collections/ID/queries (financellm bulk).",
+            {"endpoint": BATCH_ENDPOINT},
+        )
+    return endpoint
 
 
 class OutputExpiry(BaseModel):
@@ -27,7 +41,9 @@ class BatchSubmission(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     input_file_id: str = Field(min_length=1, max_length=64, description="A file uploaded with purpose `batch`.")
-    endpoint: Literal["/v1/chat/completions"]
+    endpoint: Annotated[Literal["/v1/chat/completions"], BeforeValidator(_batchable)] = Field(
+        description="Chats alone; questions over reports are asked of a collection (`financellm bulk`)."
+    )
     completion_window: Literal["24h"]
     metadata: Labels | None = None
     output_expires_after: OutputExpiry | None = None

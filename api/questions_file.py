@@ -1,6 +1,7 @@
 """Question files: one question a line, JSON lines {id, text}, or CSV with a `question` or `text` column."""
 
 import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,8 @@ def _from_json(path: Path, number: int, line: str) -> Question:
 
 
 def _from_csv(path: Path, text: str) -> list[Question]:
-    reader = csv.DictReader(text.splitlines())
+    # A quoted question may go on over several lines.
+    reader = csv.DictReader(io.StringIO(text, newline=""))
     names = {name.strip().lower(): name for name in reader.fieldnames or ()}
     column = next((names[name] for name in _TEXT_COLUMNS if name in names), None)
     if column is None:
@@ -50,6 +52,7 @@ def _from_csv(path: Path, text: str) -> list[Question]:
     for line in reader:
         question = (line[column] or "").strip()
         if question:
-            name = line[names["id"]].strip() if "id" in names else ""
+            # A line that ends early has no id.
+            name = (line[names["id"]] or "").strip() if "id" in names else ""
             found.append({"id": name, "text": question} if name else question)
     return found

@@ -1,10 +1,13 @@
 """Named bytes behind one URL through fsspec: a local folder by default, a bucket in a cluster."""
 
+import math
 import os
+import re
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Self, cast
 
 import fsspec
@@ -14,6 +17,7 @@ from common.errors import ConfigurationError
 from common.settings import Settings
 
 CHUNK_BYTES = 1 << 20
+_HALF_WRITTEN = re.compile(r"\.[0-9a-f]{12}\.tmp$")
 
 
 class FileStore:
@@ -104,9 +108,41 @@ class FileStore:
             return [folder + str(path).rpartition("/")[2] for path in paths]
         return []
 
+    def keys_older_than(self, folder: str, age_s: float) -> list[str]:
+        """Return the keys of the files right in a folder, whose name ends in a slash, written at least `age_s` ago."""
+        latest_s = time.time() - age_s
+        with suppress(FileNotFoundError):
+            listed = self._system.ls(self._path(folder), detail=True, refresh=True)
+            return [folder + str(one["name"]).rpartition("/")[2] for one in listed if _written_at_s(one) <= latest_s]
+        return []
+
+    def half_written(self, age_s: float) -> list[str]:
+        """Return the keys of files whose writers died at least `age_s` ago; a bucket never shows any."""
+        if not self._is_folder:
+            return []
+        root, latest_s = Path(self._root), time.time() - age_s
+        found = (path for path in root.rglob("*.tmp") if _HALF_WRITTEN.search(path.name))
+        return [path.relative_to(root).as_posix() for path in found if _changed_at_s(path) <= latest_s]
+
     @property
     def _is_folder(self) -> bool:
         return isinstance(self._system, LocalFileSystem)
 
     def _path(self, key: str) -> str:
         return f"{self._root}/{key}"
+
+
+def _written_at_s(entry: dict[str, Any]) -> float:
+    """Return the Unix time of a listed file, infinity where the store does not tell."""
+    if entry.get("mtime") is not None:
+        return float(entry["mtime"])
+    stamp = entry.get("LastModified")
+    return math.inf if stamp is None else float(stamp.timestamp())
+
+
+def _changed_at_s(path: Path) -> float:
+    """Return when a file was written last, infinity for one that was renamed meanwhile."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return math.inf

@@ -80,11 +80,28 @@ class EvidenceCounts(Value):
     sentences_dropped: int
 
 
+class PageRead(Value):
+    """A page of a document that a prompt was made of."""
+
+    document: str
+    page: int | None = None
+
+
+class PromptRead(Value):
+    """One prompt of an answer: the pages it was made of and what came of it; `stands` marks the one answered from."""
+
+    pages: tuple[PageRead, ...]
+    kind: ResultKind
+    verification: Verification
+    stands: bool
+
+
 class FinanceAnswer(Value):
     """An answer taken apart.
 
     `line` is what the model wrote, from the second try where it was `retried`. `value` is exact, a decimal or a
     fraction as text, in units of `scale` (percentage points for percent). `items` are the spans copied or counted.
+    `prompts` are those asked in turn, empty where there was only one to ask.
     """
 
     task: Task
@@ -100,3 +117,4 @@ class FinanceAnswer(Value):
     citations: tuple[Citation, ...] = ()
     evidence: EvidenceCounts | None = None
     retried: bool = False
+    prompts: tuple[PromptRead, ...] = ()

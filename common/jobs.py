@@ -48,12 +48,20 @@ class Lane(StrEnum):
     BULK = "bulk"
 
 
+class NextPrompt(Value):
+    """Other sources to put the same question to, where those before gave no verified answer."""
+
+    messages: tuple[Message, ...]
+    sources: tuple[Source, ...]
+    evidence: EvidenceCounts | None = None
+
+
 class GenerateRequest(Value):
     """What the model is asked, after validation; stored with the job.
 
     `max_tokens` counts generated tokens. `temperature` 0 is greedy. `stop` strings end the answer and
     are not part of it. `task` says how the answer is read, `sources` are what its numbers are checked against, and
-    `evidence` counts what of them is in the messages.
+    `evidence` counts what of them is in the messages. `more` is asked in turn until an answer is verified.
     """
 
     messages: tuple[Message, ...]
@@ -67,6 +75,16 @@ class GenerateRequest(Value):
     question: str | None = None
     sources: tuple[Source, ...] = ()
     evidence: EvidenceCounts | None = None
+    more: tuple[NextPrompt, ...] = ()
+
+    def prompts(self) -> tuple["GenerateRequest", ...]:
+        """Return the requests of its prompts one by one, in the order they are asked."""
+        alone = self.model_copy(update={"more": ()})
+        further = (
+            alone.model_copy(update={name: getattr(prompt, name) for name in NextPrompt.model_fields})
+            for prompt in self.more
+        )
+        return (alone, *further)
 
 
 class Timings(Value):

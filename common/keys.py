@@ -23,6 +23,10 @@ class Keys:
         """Hash: the job record."""
         return f"{self.root}job:{job_id}"
 
+    def run(self, run_id: str) -> str:
+        """Hash: the record of a bulk run."""
+        return f"{self.root}run:{run_id}"
+
     def events(self, job_id: str) -> str:
         """Stream: the job's event log."""
         return f"{self.root}events:{job_id}"

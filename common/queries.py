@@ -8,6 +8,9 @@ from pydantic import BaseModel
 from common.collections import ItemError
 from common.values import Value
 
+PLANS_FOLDER = "plans/"
+_PLAN_SUFFIX = ".jsonl"
+
 
 class Scope(StrEnum):
     """What a question is put to: every document of its own, or all documents together."""
@@ -56,7 +59,11 @@ class PlannedPage(Value):
 
 
 class PlannedRow(Value):
-    """One row before it is answered; with an `error` it is never asked. `pages_dropped` were found and not used."""
+    """One row before it is answered; with an `error` it is never asked.
+
+    `more` are pages asked alone, in turn, where those before gave no verified answer. `pages_dropped` were found and
+    are not among `pages`.
+    """
 
     index: int
     document_id: str
@@ -64,6 +71,7 @@ class PlannedRow(Value):
     question_id: str
     question: str
     pages: tuple[PlannedPage, ...] = ()
+    more: tuple[PlannedPage, ...] = ()
     pages_dropped: int = 0
     error: ItemError | None = None
 
@@ -93,7 +101,12 @@ class Row(BaseModel):
 
 def plan_key(run_id: str) -> str:
     """Return where a query's plan is kept: one PlannedRow as JSON a line, in row order."""
-    return f"plans/{run_id}.jsonl"
+    return f"{PLANS_FOLDER}{run_id}{_PLAN_SUFFIX}"
+
+
+def planned_run_id(key: str) -> str:
+    """Return the id of the query whose plan is kept under the key."""
+    return key.removeprefix(PLANS_FOLDER).removesuffix(_PLAN_SUFFIX)
 
 
 def pending_row(planned: PlannedRow) -> Row:

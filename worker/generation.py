@@ -18,7 +18,7 @@ TRY_SEPARATOR = "\n"
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """A job's output: `line` is what the answer is read from, `written` all text of both tries."""
+    """A job's output: `line` is what the answer is read from, `written` all text of the job so far."""
 
     line: str
     written: str
@@ -34,23 +34,26 @@ class LineGenerator:
         self._loop = loop
         self._tokenizer = tokenizer
 
-    def generate(self, held: HeldJob) -> Generation:
-        """Return what the model wrote; raises RowAbortedError for a job taken out in either try, or the row's error."""
-        request = held.claim.job.request
+    def generate(self, held: HeldJob, request: GenerateRequest, before: str = "") -> Generation:
+        """Return what the model wrote for one prompt of a job, `before` being the job's text so far.
+
+        Raises RowAbortedError for a job taken out in either try, or the row's error.
+        """
         started_s = time.monotonic()
         prompt = self._tokenizer.encode_chat(request.messages)
         tokenize_ms = 1000 * (time.monotonic() - started_s)
         deadline_s = _deadline_s(held.claim)
-        first = self._run(held, request, prompt, deadline_s, "")
+        first = self._run(held, request, prompt, deadline_s, before)
+        written = before + first.text
         if request.task is not Task.FIGURES or _is_readable(first.text):
-            return Generation(first.text, first.text, first, tokenize_ms, retried=False)
+            return Generation(first.text, written, first, tokenize_ms, retried=False)
         prefix = retry_prefix(first.text)
         prefix_token_ids = self._tokenizer.encode_text(prefix)
         # The prefix takes its place in the answer, so that the second row is no longer than the one that was admitted.
         left_tokens = request.max_tokens - len(prefix_token_ids)
         if not prefix or left_tokens < 1:
-            return Generation(first.text, first.text, first, tokenize_ms, retried=False)
-        written = f"{first.text}{TRY_SEPARATOR}{prefix}"
+            return Generation(first.text, written, first, tokenize_ms, retried=False)
+        written = f"{written}{TRY_SEPARATOR}{prefix}"
         shorter = request.model_copy(update={"max_tokens": left_tokens})
         second = self._run(held, shorter, [*prompt, *prefix_token_ids], deadline_s, written)
         return Generation(

@@ -16,12 +16,12 @@ from common.telemetry import WorkerMetrics, get_logger, job_context
 from worker.engine.loop import EngineLoop
 from worker.engine.rows import AbortReason, RowAbortedError, RowOutcome
 from worker.engine.text import Tokenizer
-from worker.finance_answer import read
 from worker.generation import LineGenerator
 from worker.lease import HeldJob, LeaseKeeper
 from worker.metrics import record_finished
 from worker.progress import ProgressWriter
 from worker.quarantine import QuarantineGate
+from worker.second_chance import PageByPage
 from worker.settings import WorkerSettings
 from worker.tracing import JobTracer
 
@@ -55,7 +55,7 @@ class JobRunner:
         self._celery = celery
         self._settings = settings
         self._loop = loop
-        self._generator = LineGenerator(loop, tokenizer)
+        self._pages = PageByPage(LineGenerator(loop, tokenizer))
         self._keeper = keeper
         self._progress = progress
         self._metrics = metrics
@@ -103,10 +103,9 @@ class JobRunner:
 
     def _generate(self, held: HeldJob) -> tuple[GenerateResult, str]:
         """Return the result and all text that belongs into the event log."""
-        generation = self._generator.generate(held)
+        generation, found = self._pages.answer(held)
         record_finished(self._metrics, held.claim, generation.outcome)
         self._tracer.answered(held.claim, generation.outcome)
-        found = read(held.claim.job.request, generation.line, generation.retried)
         result = GenerateResult(
             text=found.text,
             finish_reason=generation.outcome.finish_reason,

@@ -69,6 +69,9 @@ class WorkerSettings(Settings):
         750, ge=0, description="Pages of a report go into a prompt whole up to this many estimated tokens together."
     )
     extraction_pages: int = Field(2, ge=1, le=5, description="Pages that evidence is selected from where none fits.")
+    extraction_more_pages: int = Field(
+        2, ge=0, le=4, description="Next-best pages asked one by one where the chosen ones give no verified answer."
+    )
     extraction_table_tokens: int = Field(420, ge=50, description="Table rows selected from pages that do not fit.")
     extraction_sentence_tokens: int = Field(230, ge=50, description="Sentences selected from such pages.")
     extraction_line_tokens: int = Field(96, ge=16, description="Longest answer line of a figures question.")

@@ -1,20 +1,27 @@
-"""`python -m tests.bench.bulk`: questions a minute over reports, and what grouping with the prefix cache gains."""
+"""`python -m tests.bench.bulk`: one set of prompts over real reports, with and without grouping, and in vLLM.
+
+The prompts are those of a query: the same pages, evidence and words. Every run answers all of them with the same
+weights: the native engine in plan order with its prefix cache, the native engine in shuffled order without one, and
+vLLM in plan order with its prefix cache where `make bench-peers` made its environment. A run that takes longer than
+`--limit-s` is given up and its row says so.
+"""
 
 import argparse
-import json
 import os
+import random
+import subprocess
+import sys
 import tempfile
-import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
-
-from api.bulk_client import BulkClient, upload_names
-from api.client import ApiClient, JsonObject
-from common.queries import Row
+from tests.bench.bulk_prompts import Prompts, chosen_reports, read_prompts
+from tests.bench.engines import start
+from tests.bench.engines_peers import PEERS
+from tests.bench.peers.places import ROOT, environment
 from tests.bench.report import print_line, print_table
-from tests.support.stack import Stack
 
 QUESTIONS = (
     "What was total revenue in the latest fiscal year?",
@@ -28,121 +35,155 @@ QUESTIONS = (
     "What were diluted earnings per share?",
     "What was income tax expense?",
 )
-NO_PEER = "vLLM is not part of this environment; it was not measured"
+ROWS = 16
+SHUFFLE_SEED = 0
+VLLM = "vLLM W8A8 head"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One way through all prompts: seconds, answers in plan order, prompt tokens found in the cache, or why not."""
+
+    name: str
+    seconds: float | None = None
+    texts: tuple[tuple[int, ...], ...] = ()
+    cached_tokens: int | None = None
+    why: str | None = None
+
+    @property
+    def per_minute(self) -> float | None:
+        """Questions a minute."""
+        return None if self.seconds is None else 60 * len(self.texts) / self.seconds
 
 
 def main() -> None:
-    """Run the questions in plan order, then the same prompts scattered, and print the machine line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Read the reports, run every way, and print the table and the machine line."""
+    options = _options()
+    reports = chosen_reports(options.data / "reports", options.files)
+    questions = QUESTIONS[: options.questions]
+    model_dir = options.model_dir.resolve()
+    with tempfile.TemporaryDirectory() as folder:
+        prompts = read_prompts(reports, questions, model_dir, Path(folder))
+    job = {
+        "model_dir": str(model_dir),
+        "rows": ROWS,
+        "answer_tokens": prompts.answer_tokens,
+        "stops": sorted(prompts.stops),
+    }
+    grouped = list(range(len(prompts.token_ids)))
+    runs = (
+        _native("native, grouped, prefix cache", prompts, grouped, {**job, "prefix_cache": True}, options.limit_s),
+        _native(
+            "native, shuffled, no prefix cache",
+            prompts,
+            shuffled(grouped),
+            {**job, "prefix_cache": False},
+            options.limit_s,
+        ),
+        _vllm(prompts, job, model_dir, options.limit_s),
+    )
+    _print(len(reports), len(questions), prompts, runs)
+
+
+def shuffled(order: Sequence[int]) -> list[int]:
+    """Return the numbers in an order that is random and always the same."""
+    mixed = list(order)
+    random.Random(SHUFFLE_SEED).shuffle(mixed)
+    return mixed
+
+
+def in_plan_order(texts: Sequence[Sequence[int]], order: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+    """Return the answers sorted back from the order in which their prompts were given."""
+    return tuple(tuple(text) for _, text in sorted(zip(order, texts, strict=True)))
+
+
+def ratio(first: Run, second: Run) -> float | None:
+    """Return how many times faster the first run was, None where one of them is missing."""
+    if first.seconds is None or second.seconds is None:
+        return None
+    return second.seconds / first.seconds
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.bulk", description=__doc__)
     parser.add_argument("--data", type=Path, default=os.environ.get("FINANCELLM_SHARED_DATA"))
-    parser.add_argument("--engine", default="auto", help="engine of the worker")
-    parser.add_argument("--files", type=int, default=1_000, help="most reports to ask")
+    parser.add_argument("--model-dir", type=Path, default=ROOT / ".financellm" / "model")
+    parser.add_argument("--files", type=int, default=8, help="most reports to ask")
     parser.add_argument("--questions", type=int, default=len(QUESTIONS), help="how many questions to ask each")
+    parser.add_argument("--limit-s", type=float, default=180, help="longest time of one run, loading included")
     options = parser.parse_args()
     if options.data is None:
         parser.error("set --data or FINANCELLM_SHARED_DATA to the folder of real finance data")
-    files = upload_names([options.data / "reports"])
-    reports = [(name, path) for name, path in files if path.suffix in (".pdf", ".html")][: options.files]
-    questions = list(QUESTIONS[: options.questions])
-    with tempfile.TemporaryDirectory() as folder, Stack(Path(folder), options.engine) as stack:
-        grouped = _measured(stack, reports, questions)
-    scattered_s = _scattered_s(options.engine, reports, questions)
-    _print(grouped, scattered_s)
+    if options.files < 1 or not 1 <= options.questions <= len(QUESTIONS):
+        parser.error(f"--files must be at least 1, --questions 1 to {len(QUESTIONS)}")
+    return options
 
 
-def _measured(stack: Stack, reports: list[tuple[str, Path]], questions: list[str]) -> dict[str, Any]:
-    with ApiClient(stack.url) as http:
-        client = BulkClient(http)
-        collection_id, read_s = _collection(client, reports)
-        started_s = time.monotonic()
-        query = _ended(client, client.ask(collection_id, {"questions": questions}))
-        answer_s = time.monotonic() - started_s
-        rows = list(client.rows(query))
-        valid, cited = _citations(stack.url, collection_id, rows)
-    return {"query": query, "rows": rows, "read_s": read_s, "answer_s": answer_s, "valid": valid, "cited": cited}
+def _native(name: str, prompts: Prompts, order: Sequence[int], job: Mapping[str, Any], limit_s: float) -> Run:
+    return _run(name, Path(sys.executable), "bulk_native", prompts, order, job, os.environ, limit_s)
 
 
-def _scattered_s(engine: str, reports: list[tuple[str, Path]], questions: list[str]) -> float:
-    """Return the seconds of the same questions, one query each, so that no two rows of a report are neighbours."""
-    # Too few blocks to keep a page from one question to the next.
-    env = {"FINANCELLM_KV_CACHE_BYTES": str(192 << 20)}
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Stack(Path(folder), engine, env=env) as stack,
-        ApiClient(stack.url) as http,
-    ):
-        client = BulkClient(http)
-        collection_id, _ = _collection(client, reports)
-        started_s = time.monotonic()
-        for question in questions:
-            _ended(client, client.ask(collection_id, {"questions": [question]}))
-        return time.monotonic() - started_s
+def _vllm(prompts: Prompts, job: Mapping[str, Any], model_dir: Path, limit_s: float) -> Run:
+    name = "vLLM, grouped, prefix cache"
+    peer = next(peer for peer in PEERS if peer.name == VLLM)
+    if why := peer.missing(model_dir):
+        return Run(name, why=why)
+    full = peer.full_job({**job, "threads": len(os.sched_getaffinity(0))}, model_dir)
+    order = range(len(prompts.token_ids))
+    return _run(name, peer.python, "bulk_vllm", prompts, order, full, environment(), limit_s)
 
 
-def _collection(client: BulkClient, reports: list[tuple[str, Path]]) -> tuple[str, float]:
-    started_s = time.monotonic()
-    collection_id: str = client.collection("bench")["id"]
-    for name, path in reports:
-        client.upload(collection_id, name, path)
-    while client.collection("bench")["documents"]["pending"]:
-        time.sleep(0.2)
-    return collection_id, time.monotonic() - started_s
+def _run(
+    name: str,
+    python: Path,
+    module: str,
+    prompts: Prompts,
+    order: Sequence[int],
+    job: Mapping[str, Any],
+    variables: Mapping[str, str],
+    limit_s: float,
+) -> Run:
+    given = [prompts.token_ids[number] for number in order]
+    try:
+        found = start(python, module, {**job, "prompts": given}, variables, limit_s)
+    except RuntimeError as error:
+        return Run(name, why=str(error))
+    except subprocess.TimeoutExpired:
+        return Run(name, why=f"not done after {limit_s:.0f} s")
+    return Run(name, found["seconds"], in_plan_order(found["texts"], order), found.get("cached_tokens"))
 
 
-def _ended(client: BulkClient, query: JsonObject) -> JsonObject:
-    while query["status"] in ("queued", "running", "cancelling"):
-        time.sleep(0.2)
-        query = client.query(query)
-    return query
-
-
-def _citations(url: str, collection_id: str, rows: list[Row]) -> tuple[int, int]:
-    """Return how many quotes stand on the page named, and how many there are."""
-    valid = cited = 0
-    with httpx.Client(base_url=f"{url}/v1/collections/{collection_id}/documents", timeout=60) as http:
-        for row in rows:
-            for citation in row.citations:
-                page = http.get(f"/{citation['document_id']}/pages/{citation['page']}").json()
-                cited += 1
-                valid += citation["quote"] in page["text"]
-    return valid, cited
-
-
-def _print(found: dict[str, Any], scattered_s: float) -> None:
-    counts = found["query"]["counts"]
-    rows: list[Row] = found["rows"]
-    answered = [row for row in rows if row.timings]
-    prompt = sum(row.timings["prompt_tokens"] for row in answered if row.timings)
-    cached = sum(row.timings["cached_prompt_tokens"] for row in answered if row.timings)
-    per_minute = 60 * len(answered) / found["answer_s"]
-    share = found["valid"] / found["cited"] if found["cited"] else None
-    lost = counts["total"] - len({row.index for row in rows if row.status != "pending"})
+def _print(reports: int, questions: int, prompts: Prompts, runs: tuple[Run, Run, Run]) -> None:
+    grouped, scattered, vllm = runs
+    prompt_tokens = sum(map(len, prompts.token_ids))
     print_table(
-        "Reports in, answers out",
-        ("figure", "value"),
-        (
-            ("rows", counts["total"]),
-            ("rows with an explained failure", counts["failed"]),
-            ("reading the reports, s", found["read_s"]),
-            ("answering, s", found["answer_s"]),
-            ("questions/minute", per_minute),
-            ("prompt tokens found in the cache", cached / prompt if prompt else 0.0),
-            ("the same, scattered, s", scattered_s),
-            ("citations", found["cited"]),
-        ),
+        f"{reports} reports ({prompts.pages:,} pages), {questions} questions each: {len(prompts.token_ids)} prompts of "
+        f"{prompt_tokens:,} tokens in all, {ROWS} rows at once; reading the reports took {prompts.read_s:.0f} s",
+        ("run", "questions/minute", "s", "prompt tokens from cache", "answer tokens", "note"),
+        [_cells(run, prompt_tokens) for run in runs],
     )
-    print(json.dumps({"counts": counts}))
+    same = grouped.texts == scattered.texts if grouped.texts and scattered.texts else None
+    print(f"answers of both native runs are {'not compared' if same is None else 'equal' if same else 'DIFFERENT'}")
     print_line(
         "bulk",
-        questions_per_minute=per_minute,
-        grouping_ratio=scattered_s / found["answer_s"],
-        vllm_ratio=None,
-        why={"vllm_ratio": NO_PEER},
-        rows=counts["total"],
-        rows_lost=lost,
-        citations_valid_share=share,
-        cached_prompt_share=cached / prompt if prompt else None,
+        questions_per_minute=grouped.per_minute,
+        scattered_per_minute=scattered.per_minute,
+        vllm_per_minute=vllm.per_minute,
+        grouping_ratio=ratio(grouped, scattered),
+        vllm_ratio=ratio(grouped, vllm),
+        why={run.name: run.why for run in runs if run.why},
+        rows=len(prompts.token_ids),
+        prompt_tokens=prompt_tokens,
+        cached_prompt_share=None if grouped.cached_tokens is None else grouped.cached_tokens / prompt_tokens,
+        answers_equal=same,
     )
+
+
+def _cells(run: Run, prompt_tokens: int) -> tuple[object, ...]:
+    if run.per_minute is None or run.seconds is None:
+        return run.name, "", "", "", "", run.why or ""
+    share = "" if run.cached_tokens is None else f"{run.cached_tokens / prompt_tokens:.0%}"
+    return run.name, run.per_minute, run.seconds, share, sum(map(len, run.texts)), ""
 
 
 if __name__ == "__main__":

@@ -26,11 +26,13 @@ MEMORY_ROWS = 16
 TIMEOUT_S = 1800
 
 
-def start(python: Path, module: str, job: Mapping[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
+def start(
+    python: Path, module: str, job: Mapping[str, Any], variables: Mapping[str, str], timeout_s: float = TIMEOUT_S
+) -> dict[str, Any]:
     """Run a script with a job and return its last line; raises RuntimeError with its last words."""
     done = subprocess.run(
         [python, "-m", f"tests.bench.{module}"],
-        input=json.dumps(job), capture_output=True, text=True, cwd=ROOT, env=dict(variables), timeout=TIMEOUT_S,
+        input=json.dumps(job), capture_output=True, text=True, cwd=ROOT, env=dict(variables), timeout=timeout_s,
     )  # fmt: skip
     if done.returncode != 0:
         raise RuntimeError(reason(done.stderr))

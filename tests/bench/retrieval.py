@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.bench.financebench import Case, evidence_cases, missing_report_cases, transplanted
+from tests.bench.financebench_cases import Case, evidence_cases, missing_report_cases, transplanted
 from tests.bench.report import percentile, print_line, print_table
 from worker.retrieval.blobs import FolderBlobs
 from worker.retrieval.embed import MiniLm, passages

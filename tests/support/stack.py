@@ -51,11 +51,16 @@ class Stack:
         }
 
     def __enter__(self) -> Self:
-        self.redis.start()
-        self.start_api()
-        for _ in range(self._worker_count):
-            self.start_worker()
-        self.wait_ready()
+        try:
+            self.redis.start()
+            self.start_api()
+            for _ in range(self._worker_count):
+                self.start_worker()
+            self.wait_ready()
+        except BaseException:
+            # Nobody leaves a block that was never entered.
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(

@@ -1,30 +1,36 @@
 """OpenAI batches as a source: JSON lines in, one response object a line out."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from common.batches import MOST_LINE_BYTES, MOST_LINES, BatchSpec
 from common.bulk import BulkRun, LineError, OpenItem, Part, ResultFile, item_job_id, result_file_id
 from common.completions import chat_completion
-from common.errors import RequestError, UnsupportedParameterError
+from common.errors import ModelNotFoundError, RequestError, UnsupportedParameterError
 from common.files import FileStore
 from common.jobs import GenerateRequest, JobError
-from common.protocol import ChatCompletionRequest
+from common.protocol import MODEL_ALIAS, ChatCompletionRequest
 from worker.bulk.batch_lines import BadLineError, RawLine, digest, line_error, raw_lines, read_line
 from worker.bulk.source import Ask, BulkItem, ItemEnd, OutputRecord, ScannedItem
 
 # Refused like the same request at its own endpoint; everything else has no HTTP status to show.
-REFUSALS = frozenset({"invalid_request", "unsupported_parameter", "prompt_too_long"})
+REFUSALS = {
+    "invalid_request": HTTPStatus.BAD_REQUEST,
+    "unsupported_parameter": HTTPStatus.BAD_REQUEST,
+    "prompt_too_long": HTTPStatus.BAD_REQUEST,
+    "model_not_found": HTTPStatus.NOT_FOUND,
+}
 
 
 class BatchSource:
-    """The lines of one batch's input file; a cursor is a byte position."""
+    """The lines of one batch's input file; a cursor is a byte position, `models` are the names that are served."""
 
-    def __init__(self, run: BulkRun, files: FileStore) -> None:
+    def __init__(self, run: BulkRun, files: FileStore, models: Collection[str] = ()) -> None:
         self._run = run
         self._files = files
+        self._models = frozenset({*models, MODEL_ALIAS})
         self._spec = BatchSpec.model_validate(run.spec)
 
     def scan(self) -> Iterator[ScannedItem | LineError]:
@@ -54,6 +60,7 @@ class BatchSource:
         """Return a line's chat request."""
         try:
             chat = ChatCompletionRequest.parse(item.payload)
+            self._check_model(chat.model)
             return Ask(_asked(chat), {"model": chat.model})
         except RequestError as error:
             return JobError(code=error.code, message=error.message)
@@ -72,7 +79,7 @@ class BatchSource:
             body = chat_completion(end.job, end.job.result, str(item.note.get("model", "")))
             row["response"] = _response(200, request_id, body.model_dump(mode="json"))
         elif end.error is not None and end.error.code in REFUSALS:
-            row["response"] = _response(HTTPStatus.BAD_REQUEST, request_id, {"error": _refusal(end.error)})
+            row["response"] = _response(REFUSALS[end.error.code], request_id, {"error": _refusal(end.error)})
         elif end.error is not None:
             row["error"] = {"code": end.error.code, "message": end.error.message}
         return OutputRecord(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode(), succeeded)
@@ -90,6 +97,11 @@ class BatchSource:
             )
             for part in parts
         )
+
+    def _check_model(self, name: str) -> None:
+        if name not in self._models:
+            names = ", ".join(sorted(self._models))
+            raise ModelNotFoundError(f"There is no model {name[:64]!r} here; known names: {names}.", "model")
 
     def _lines(self, cursor: int, index: int) -> Iterator[RawLine]:
         return raw_lines(self._files, self._spec.input_key, cursor, index, MOST_LINE_BYTES)

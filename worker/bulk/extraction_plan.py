@@ -1,12 +1,13 @@
 """The rows of a query in the order they are asked: rows over the same pages follow each other."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from common.collections import DocumentRecord, DocumentStatus
 from common.pages import content_address
 from common.queries import PlannedPage, PlannedRow, QueryQuestion, QuerySpec, Scope
 from worker.bulk.page_choice import PageBudget, choose_pages
 from worker.retrieval.library import Entry, Library
+from worker.retrieval.search import Hit
 
 
 def planned_rows(
@@ -57,17 +58,17 @@ def _row(library: Library, group: Sequence[DocumentRecord], question: QueryQuest
     known = {(content_address(document.sha256), document.name): document for document in ready}
     entries = [Entry(address, name) for address, name in known]
     chosen = choose_pages(library, question.text, entries, budget)
-    pages = tuple(
-        PlannedPage(
-            document_id=known[hit.address, hit.document].id,
-            document=hit.document,
-            sha256=known[hit.address, hit.document].sha256,
-            page=hit.page,
-        )
-        for hit in chosen.hits
-    )
+    pages, more = _planned(chosen.hits, known), _planned(chosen.more, known)
     named = pages[0] if pages else None
     return row.model_copy(
-        update={"pages": pages, "pages_dropped": chosen.dropped}
+        update={"pages": pages, "more": more, "pages_dropped": chosen.dropped}
         | ({"document_id": named.document_id, "document": named.document} if named else {})
+    )
+
+
+def _planned(hits: Sequence[Hit], known: Mapping[tuple[str, str], DocumentRecord]) -> tuple[PlannedPage, ...]:
+    found = [(hit, known[hit.address, hit.document]) for hit in hits]
+    return tuple(
+        PlannedPage(document_id=document.id, document=document.name, sha256=document.sha256, page=hit.page)
+        for hit, document in found
     )

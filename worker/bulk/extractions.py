@@ -8,21 +8,15 @@ from common import collection_operations
 from common.bulk import BulkRun, LineError, OpenItem, Part, ResultFile
 from common.collections import DocumentRecord, DocumentStatus, ItemError
 from common.errors import NotFoundError, UnavailableError
-from common.evidence import Budget
 from common.files import FileStore
-from common.finance_answers import Source
-from common.finance_requests import finance_request
-from common.finance_tasks import Task, choose_task
 from common.jobs import Job, JobError
-from common.pages import content_address
 from common.queries import PlannedRow, QuerySpec, Row, RowStatus, pending_row, plan_key
 from common.store import JobStore
-from common.templates import TEMPLATES
-from common.templates.columns import ColumnType
 from worker.bulk.extraction_plan import planned_rows
 from worker.bulk.page_choice import PageBudget
+from worker.bulk.row_requests import RowRequests
 from worker.bulk.source import Ask, BulkItem, ItemEnd, OutputRecord, ScannedItem
-from worker.retrieval.library import Entry, Library
+from worker.retrieval.library import Library
 from worker.settings import WorkerSettings
 
 _DOCUMENTS_A_CALL = 500
@@ -41,6 +35,7 @@ class ExtractionSource:
         self._files = files
         self._library = library
         self._settings = settings
+        self._requests = RowRequests(library, self._spec.template, settings)
 
     def scan(self) -> Iterator[ScannedItem | LineError]:
         """Plan all rows; raises UnavailableError while documents are still being read."""
@@ -67,12 +62,10 @@ class ExtractionSource:
         if not row.pages:
             return JobError(code="no_pages", message=f"{row.document}: no page of it can be asked.")
         try:
-            sources = self._sources(row)
+            return Ask(self._requests.of(row))
         except KeyError:
             text = f"{row.document}: its pages are not kept any more. Upload it again."
             return JobError(code="document_missing", message=text)
-        task = self._task(row)
-        return Ask(finance_request(row.question, sources, task, self._max_tokens(task), self._budget()))
 
     def record(self, item: OpenItem, end: ItemEnd) -> OutputRecord:
         """Return a row as one line of JSON."""
@@ -99,7 +92,8 @@ class ExtractionSource:
         waiting = sum(document.status in (DocumentStatus.PENDING, DocumentStatus.PARSING) for document in documents)
         if waiting:
             raise UnavailableError(f"{waiting} documents of query {self._run.id} are still being read.")
-        budget = PageBudget(self._settings.extraction_page_tokens, self._settings.extraction_pages)
+        settings = self._settings
+        budget = PageBudget(settings.extraction_page_tokens, settings.extraction_pages, settings.extraction_more_pages)
         with self._files.writing(plan_key(self._run.id)) as plan:
             for row in planned_rows(self._library, self._spec, documents, budget):
                 plan.write(row.model_dump_json().encode() + b"\n")
@@ -119,37 +113,6 @@ class ExtractionSource:
             if len(listed) < _DOCUMENTS_A_CALL:
                 return found
 
-    def _sources(self, row: PlannedRow) -> list[Source]:
-        return [
-            Source(
-                document=page.document,
-                page=page.page,
-                text=self._library.document(Entry(content_address(page.sha256), page.document)).page(page.page).text,
-            )
-            for page in row.pages
-        ]
-
-    def _task(self, row: PlannedRow) -> Task:
-        columns = TEMPLATES.get(self._spec.template or "", ())
-        column = next((column for column in columns if column.name == row.question_id), None)
-        if column is not None and column.type is ColumnType.LABEL:
-            return Task.SENTIMENT
-        if column is not None and column.type is ColumnType.TEXT:
-            return Task.TEXT
-        return choose_task(row.question, has_sources=True, has_instructions=False)
-
-    def _max_tokens(self, task: Task) -> int:
-        settings = self._settings
-        return settings.extraction_text_tokens if task is Task.TEXT else settings.extraction_line_tokens
-
-    def _budget(self) -> Budget:
-        settings = self._settings
-        return Budget(
-            table_tokens=settings.extraction_table_tokens,
-            text_tokens=settings.extraction_sentence_tokens,
-            page_tokens=settings.extraction_page_tokens,
-        )
-
 
 def answered_row(planned: PlannedRow, end: ItemEnd) -> Row:
     """Return what became of a planned row; pure."""
@@ -163,13 +126,34 @@ def answered_row(planned: PlannedRow, end: ItemEnd) -> Row:
     row.status = RowStatus.SUCCEEDED
     row.text = job.result.text
     row.timings = job.result.timings.model_dump(mode="json")
-    row.evidence = {
-        "pages": [page.model_dump(exclude={"sha256"}) for page in planned.pages],
-        "pages_dropped": planned.pages_dropped,
-        **(job.request.evidence.model_dump() if job.request.evidence else {}),
-    }
+    row.evidence = _evidence(planned, job)
     _add_answer(row, planned, job)
     return row
+
+
+def _evidence(planned: PlannedRow, job: Job) -> dict[str, Any]:
+    """Return which pages the answer was read from, which were asked in all, and what the prompt kept of them."""
+    answer = job.result.answer if job.result else None
+    prompts = answer.prompts if answer else ()
+    known = {(page.document, page.page): page for page in (*planned.pages, *planned.more)}
+    read = [
+        [known[page.document, page.page or 0].model_dump(exclude={"sha256"}) for page in prompt.pages]
+        for prompt in prompts
+    ]
+    first = [page.model_dump(exclude={"sha256"}) for page in planned.pages]
+    standing = next((pages for pages, prompt in zip(read, prompts, strict=True) if prompt.stands), first)
+    found = len(planned.pages) + planned.pages_dropped
+    asked = {(page["document_id"], page["page"]) for pages in (first, *read) for page in pages}
+    counts = answer.evidence if answer and answer.evidence else job.request.evidence
+    return {
+        "pages": standing,
+        "pages_dropped": found - len(asked),
+        "prompts": [
+            {"pages": pages, "kind": prompt.kind, "verification": prompt.verification, "stands": prompt.stands}
+            for pages, prompt in zip(read, prompts, strict=True)
+        ],
+        **(counts.model_dump() if counts else {}),
+    }
 
 
 def _add_answer(row: Row, planned: PlannedRow, job: Job) -> None:
@@ -180,8 +164,9 @@ def _add_answer(row: Row, planned: PlannedRow, job: Job) -> None:
     row.kind, row.value, row.scale = values["kind"], values["value"], values["scale"]
     row.verification, row.program = values["verification"], values["program"]
     row.operands, row.numbers = values["operands"], values["numbers"]
-    ids = {(page.document, page.page): page.document_id for page in planned.pages}
-    texts = {(source.document, source.page): source.text for source in job.request.sources}
+    ids = {(page.document, page.page): page.document_id for page in (*planned.pages, *planned.more)}
+    sources = (source for prompt in job.request.prompts() for source in prompt.sources)
+    texts = {(source.document, source.page): source.text for source in sources}
     row.citations = [
         {**citation, "document_id": ids.get((citation["document"], citation["page"]))}
         for citation in values["citations"]
@@ -194,5 +179,5 @@ def _twin_key(row: PlannedRow) -> bytes | None:
     """Return what rows with the same prompt have in common."""
     if row.error is not None or not row.pages:
         return None
-    pages = [(page.sha256, page.document, page.page) for page in row.pages]
+    pages = [(page.sha256, page.document, page.page) for page in (*row.pages, None, *row.more) if page]
     return hashlib.sha256(repr((row.question, row.question_id, pages)).encode()).digest()

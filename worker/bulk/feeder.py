@@ -13,6 +13,7 @@ from common.telemetry import BulkMetrics, get_logger
 from worker.background import Periodic
 from worker.bulk.feed import FeedContext, RunFeed
 from worker.bulk.janitor import Janitor
+from worker.bulk.leftovers import Leftovers
 from worker.bulk.sources import open_source
 from worker.settings import WorkerSettings
 
@@ -20,6 +21,7 @@ logger = get_logger("bulk")
 
 LOOK_INTERVAL_S = 0.5
 JANITOR_INTERVAL_S = 10.0
+LEFTOVERS_INTERVAL_S = 3_600.0
 # A run beyond these waits until one of them has ended.
 MOST_RUNS = 16
 AWAY_WAIT_MS = 5_000
@@ -52,6 +54,7 @@ class BulkFeeder:
             Periodic("bulk-runs", LOOK_INTERVAL_S, self._take_run),
             Periodic("bulk-leases", settings.heartbeat_interval_ms / 1000, self._renew),
             Periodic("bulk-janitor", JANITOR_INTERVAL_S, Janitor(store, files).round),
+            Periodic("bulk-leftovers", LEFTOVERS_INTERVAL_S, Leftovers(store, files).round),
         ]
 
     def start(self) -> None:

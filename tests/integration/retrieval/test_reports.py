@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.financebench import evidence_cases
+from tests.bench.financebench_cases import evidence_cases
 from tests.support.pdf_files import pdf, statement_page
 from worker.retrieval import parse_process
 from worker.retrieval.blobs import FolderBlobs

@@ -218,3 +218,17 @@ def test_runs_take_turns_in_the_lane(bench: BulkBench) -> None:
         order.append(claimed.job.request.messages[-1].content[0])
     assert sorted(order) == list("aaaabbbb")
     assert set(order[:2]) == set(order[2:4]) == {"a", "b"}
+
+
+def test_a_model_that_is_not_served_fails_its_line_alone(bench: BulkBench) -> None:
+    """Given a line that names another model, when the batch is fed, then it is refused like a chat that names it."""
+    bench.submit([chat_line("other", "question", model="gpt-9"), chat_line("ours", "question")])
+    run = bench.feed()
+    assert run is not None
+    assert (run.status, run.completed, run.failed) == (RunStatus.COMPLETED, 1, 1)
+    refused = bench.rows(run, RunStream.ERROR)[0]
+    assert refused["custom_id"] == "other"
+    assert refused["response"]["status_code"] == 404
+    assert refused["response"]["body"]["error"]["code"] == "model_not_found"
+    assert "financellm" in refused["response"]["body"]["error"]["message"]
+    assert sum(bench.asked.values()) == 1

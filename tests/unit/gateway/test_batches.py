@@ -67,6 +67,17 @@ async def test_what_cannot_be_done_is_refused_by_name(client: httpx.AsyncClient,
     assert answer.json()["errors"][0]["field"].startswith(field)
 
 
+@pytest.mark.parametrize("endpoint", ["/v1/jobs", "/v1/embeddings", 7])
+async def test_an_endpoint_that_cannot_be_batched_is_told_what_can(client: httpx.AsyncClient, endpoint: Any) -> None:
+    """Given another endpoint, when a batch is made for it, then the refusal names the one there is and the others."""
+    answer = await create(client, endpoint=endpoint)
+    assert answer.status_code == 422
+    reason = answer.json()["errors"][0]["reason"]
+    assert reason.startswith("Only /v1/chat/completions can be batched.")
+    assert "/v1/jobs" in reason
+    assert "financellm bulk" in reason
+
+
 async def test_an_unknown_batch_is_not_found(client: httpx.AsyncClient) -> None:
     for batch_id in ("batch_" + "0" * 22, "nonsense"):
         assert (await client.get(f"/v1/batches/{batch_id}")).status_code == 404
