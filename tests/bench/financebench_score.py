@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from enum import StrEnum
 from fractions import Fraction
 
-from common.evidence import content_words, split_sentences
+from common.evidence import split_sentences
 from common.numbers import Figure, Scale, parse_figure
 from common.queries import Row, RowStatus
+from common.relevance import content_words
 from worker.retrieval.figures import FoundFigure, Unit, find_figures
 
 _POWERS = (0, 3, 6, 9)
