@@ -1,4 +1,4 @@
-"""An HTTP client that does as the answers say: comes back after Retry-After, and asks another gateway where one is away."""
+"""An HTTP client that does as answers say: comes back after Retry-After, asks another gateway where one is away."""
 
 import asyncio
 import json
@@ -70,7 +70,7 @@ class Caller:
             if response.status_code not in ASKED_TO_COME_BACK:
                 return self._checked(method, path, response)
             await self._wait_as_told(method, path, response)
-        self._fail(f"{method} {path}: no success within {GIVE_UP_S:g} s")
+        raise self._failure(f"{method} {path}: no success within {GIVE_UP_S:g} s")
 
     async def submit(
         self, question: str, key: str | None = None, headers: dict[str, str] | None = None, **fields: Any
@@ -90,7 +90,7 @@ class Caller:
                 return view
 
     async def events(self, job_id: str, after: str | None) -> AsyncGenerator[tuple[str, str, dict[str, Any]], None]:
-        """Yield (id, type, data) of one connection's events; ends or raises httpx.TransportError where the stream does."""
+        """Yield (id, type, data) of one connection's events; ends, or raises httpx.TransportError, as the stream does."""
         headers = {"Last-Event-ID": after} if after else {}
         self.tally.requests += 1
         url = f"{self._next_url()}/v1/jobs/{job_id}/events"
@@ -99,7 +99,7 @@ class Caller:
                 await asyncio.sleep(float(response.headers["Retry-After"]))
                 return
             if response.status_code != 200:
-                self._fail(f"events of {job_id} were answered {response.status_code}")
+                raise self._failure(f"events of {job_id} were answered {response.status_code}")
             entry: dict[str, str] = {}
             async for line in response.aiter_lines():
                 if line:
@@ -111,7 +111,7 @@ class Caller:
 
     def _checked(self, method: str, path: str, response: httpx.Response) -> httpx.Response:
         if response.status_code >= 400:
-            self._fail(f"{method} {path} was answered {response.status_code}: {response.text[:200]}")
+            raise self._failure(f"{method} {path} was answered {response.status_code}: {response.text[:200]}")
         return response
 
     async def _wait_as_told(self, method: str, path: str, response: httpx.Response) -> None:
@@ -121,13 +121,13 @@ class Caller:
             self.tally.refused_503 += 1
         told = response.headers.get("Retry-After")
         if told is None:
-            self._fail(f"{method} {path} was answered {response.status_code} without Retry-After")
+            raise self._failure(f"{method} {path} was answered {response.status_code} without Retry-After")
         await asyncio.sleep(float(told))
 
     def _next_url(self) -> str:
         self._turn += 1
         return self._urls[self._turn % len(self._urls)]
 
-    def _fail(self, reason: str) -> Any:
+    def _failure(self, reason: str) -> GaveUpError:
         self.tally.failed.append(reason)
-        raise GaveUpError(reason)
+        return GaveUpError(reason)

@@ -1,8 +1,8 @@
 """Faults of Redis: killed and back from its append-only file, frozen, out of memory, all connections cut."""
 
 import asyncio
+import os
 import signal
-import subprocess
 from contextlib import suppress
 
 import redis
@@ -36,10 +36,12 @@ class RedisFreeze:
 
     async def inject(self, chaos: Chaos) -> None:
         """Stop and continue."""
-        pid = str(chaos.cluster.redis.pid)
-        subprocess.run(["kill", f"-{signal.SIGSTOP.value}", pid], check=True)
+        pid = chaos.cluster.redis.pid
+        if pid is None:
+            return
+        os.kill(pid, signal.SIGSTOP)
         await asyncio.sleep(FROZEN_S)
-        subprocess.run(["kill", f"-{signal.SIGCONT.value}", pid], check=True)
+        os.kill(pid, signal.SIGCONT)
 
 
 class RedisFull:

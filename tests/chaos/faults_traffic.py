@@ -90,7 +90,8 @@ class VanishingClients:
 
 
 async def _post_and_leave(chaos: Chaos, key: str, body: str, stays_s: float) -> None:
-    head = f'POST /v1/jobs HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\nIdempotency-Key: "{key}"\r\n'
+    size = f"Content-Type: application/json\r\nContent-Length: {len(body)}"
+    head = f'POST /v1/jobs HTTP/1.1\r\n{size}\r\nIdempotency-Key: "{key}"\r\n'
     await _send_and_leave(chaos, head, body, stays_s)
 
 

@@ -38,7 +38,7 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A job's record and its whole log after it ended; `seen` are the event ids a listener got, None if none listened."""
+    """A job's record and its whole log after its end; `seen` are the event ids a listener got, None without one."""
 
     job_id: str
     status: str

@@ -23,7 +23,7 @@ MOST_A_ROUND = 400
 
 @dataclass(slots=True)
 class Entry:
-    """One accepted job; a listener's event ids are in `seen`, and `followed` says that it heard the end."""
+    """One accepted job; `seen` are the event ids its listener got, which is `open_listener` until it has ended."""
 
     job_id: str
     caller: str

@@ -4,7 +4,7 @@ import statistics
 from collections import Counter
 from typing import Any
 
-from tests.bench.report import percentile, print_table
+from tests.bench.report import print_table
 from tests.chaos.invariants import Promise
 from tests.chaos.run import Findings, Plan
 

@@ -28,19 +28,28 @@ class Audience:
         self.listening = 0
         self.heard: list[float] = []
         self.tasks: list[asyncio.Task[None]] = []
+        self._changed = asyncio.Condition()
 
     async def open(self, listeners: int) -> None:
         """Open the streams and wait until each has its first event."""
         self.tasks = [asyncio.create_task(self._listen()) for _ in range(listeners)]
-        deadline_s = time.monotonic() + OPEN_TIMEOUT_S
-        while self.listening < listeners and time.monotonic() < deadline_s:
-            await asyncio.sleep(0.1)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._wanted_are_open(listeners), OPEN_TIMEOUT_S)
+
+    async def _wanted_are_open(self, listeners: int) -> None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.listening >= listeners)
+
+    async def _opened(self) -> None:
+        async with self._changed:
+            self.listening += 1
+            self._changed.notify_all()
 
     async def _listen(self) -> None:
         with suppress(httpx.TransportError, GaveUpError):
             async for _, kind, _ in self._caller.events(self._job_id, None):
                 if kind == "queued":
-                    self.listening += 1
+                    await self._opened()
                 if kind == "succeeded":
                     self.heard.append(time.monotonic())
 

@@ -6,7 +6,7 @@ import time
 
 
 def shift_clock(seconds: float) -> None:
-    """Let this process believe in another wall-clock time; the monotonic clock stays, as on a machine whose date is wrong."""
+    """Let this process believe in another wall-clock time; the monotonic clock stays, as where a date is wrong."""
     real_time, real_time_ns = time.time, time.time_ns
     time.time = lambda: real_time() + seconds
     time.time_ns = lambda: real_time_ns() + int(seconds * 1e9)
