@@ -14,7 +14,7 @@ from tests.chaos.cluster import Cluster
 from tests.chaos.faults import FAULTS, named
 from tests.chaos.plans import full_plan
 from tests.chaos.receivers import Receivers
-from tests.chaos.report import figures, print_findings, problems
+from tests.chaos.report import figures, late, print_findings, problems
 from tests.chaos.run import ChaosRun, Findings, Plan
 from tests.chaos.scenario_fairness import fairness
 from tests.chaos.scenario_listeners import listeners
@@ -51,7 +51,7 @@ async def _run(plan: Plan, scenarios: dict[str, Scenario], folder: Path) -> int:
     for name, values in found.items():
         print_table(name.capitalize(), ("figure", "value"), list(values.items()))
     print_line("chaos", **figures(plan, findings), **found)
-    return 1 if problems(plan, findings) else 0
+    return 1 if problems(findings) or late(plan, findings) else 0
 
 
 async def _break_everything(

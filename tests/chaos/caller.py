@@ -90,7 +90,7 @@ class Caller:
                 return view
 
     async def events(self, job_id: str, after: str | None) -> AsyncGenerator[tuple[str, str, dict[str, Any]], None]:
-        """Yield (id, type, data) of one connection's events; ends, or raises httpx.TransportError, as the stream does."""
+        """Yield (id, type, data) of one connection's events; ends or raises httpx.TransportError as that does."""
         headers = {"Last-Event-ID": after} if after else {}
         self.tally.requests += 1
         url = f"{self._next_url()}/v1/jobs/{job_id}/events"

@@ -12,15 +12,13 @@ REDELIVERY_BEYOND_LEASE_S = 5.0
 MOST_SHOWN = 20
 
 
-def problems(plan: Plan, findings: Findings) -> list[str]:
-    """Return everything that broke a promise, in words; empty is what a run is for."""
-    late = _late(plan, findings)
+def problems(findings: Findings) -> list[str]:
+    """Return everything that broke a promise other than those about time, in words; empty is what a run is for."""
     return [
         *(f"{broken.promise}: {broken.job_id}: {broken.detail}" for broken in findings.ledger.broken),
         *(f"batch: {fault}" for outcome in findings.batches for fault in outcome.faults),
         *(f"request: {reason}" for reason in findings.tally.failed),
         *findings.faults,
-        *([f"{late} jobs were claimed again later than the lease and {REDELIVERY_BEYOND_LEASE_S:g} s"] if late else []),
     ]
 
 
@@ -37,10 +35,11 @@ def figures(plan: Plan, findings: Findings) -> dict[str, Any]:
         "doubles": len(findings.ledger.broke(Promise.DOUBLE)),
         "stale_writes": len(findings.ledger.broke(Promise.STALE_WRITE)),
         "replay_faults": len(findings.ledger.broke(Promise.REPLAY)),
-        "problems": len(problems(plan, findings)),
+        "problems": len(problems(findings)),
         "endings": dict(findings.ledger.endings),
         "batch_items": sum(outcome.completed for outcome in findings.batches),
         "redelivered": len(waits),
+        "redelivered_late": late(plan, findings),
         "redelivery_p50_s": round(statistics.median(waits), 2) if waits else None,
         "redelivery_max_s": round(max(waits), 2) if waits else None,
         "leases_lost_by_living_workers": sum(wait.seconds is None for wait in findings.ledger.redelivered),
@@ -67,7 +66,16 @@ def print_findings(plan: Plan, findings: Findings) -> None:
         ],
     )
     values = figures(plan, findings)
-    shown = ("lost", "doubles", "stale_writes", "replay_faults", "redelivered", "redelivery_p50_s", "redelivery_max_s")
+    shown = (
+        "lost",
+        "doubles",
+        "stale_writes",
+        "replay_faults",
+        "redelivered",
+        "redelivered_late",
+        "redelivery_p50_s",
+        "redelivery_max_s",
+    )
     more = ("leases_lost_by_living_workers", "requests", "requests_broken", "requests_503", "requests_failed")
     print_table("Promises", ("figure", "value"), [(name, values[name]) for name in (*shown, *more)])
     moments = list(findings.rss_mb)
@@ -75,7 +83,7 @@ def print_findings(plan: Plan, findings: Findings) -> None:
         (name, *(findings.rss_mb[moment].get(name, 0.0) for moment in moments)) for name in ("api", "worker", "redis")
     ]
     print_table("Resident memory of one process, MB", ("process", *moments), rows)
-    for problem in problems(plan, findings)[:MOST_SHOWN]:
+    for problem in problems(findings)[:MOST_SHOWN]:
         print(f"BROKEN {problem}")
 
 
@@ -83,7 +91,8 @@ def _waits(findings: Findings) -> list[float]:
     return [wait.seconds for wait in findings.ledger.redelivered if wait.seconds is not None]
 
 
-def _late(plan: Plan, findings: Findings) -> int:
+def late(plan: Plan, findings: Findings) -> int:
+    """Return how many jobs of lost workers were claimed again later than promised."""
     return sum(wait > plan.lease_ttl_s + REDELIVERY_BEYOND_LEASE_S for wait in _waits(findings))
 
 

@@ -136,12 +136,13 @@ class ChaosRun:
         return [(await start_batch(self._caller, items, f"cash of {number}"), items) for number in range(BATCHES)]
 
     async def _break_things(self, loading: "asyncio.Task[None]") -> None:
-        for fault in itertools.cycle(self._plan.faults):
+        """Go through the faults until the load has ended, but through each of them once."""
+        for number, fault in enumerate(itertools.cycle(self._plan.faults)):
+            if loading.done() and number >= len(self._plan.faults):
+                return
             await asyncio.sleep(GAP_S)
             if fault.needs_leases_quiet:
-                await self._wait_for_quiet_leases(loading)
-            if loading.done():
-                return
+                await self._wait_for_quiet_leases()
             await self._inject(fault)
 
     async def _inject(self, fault: Fault) -> None:
@@ -157,14 +158,11 @@ class ChaosRun:
             return
         self.findings.injected.append(Injected(fault.name, ended_s - began_s, time.monotonic() - ended_s))
 
-    async def _wait_for_quiet_leases(self, loading: "asyncio.Task[None]") -> None:
+    async def _wait_for_quiet_leases(self) -> None:
         """Let jobs of lost workers come back first: an outage on top would be another promise than that of 25 s."""
         quiet_s = self._plan.lease_ttl_s + REAPER_GRACE_S
-        while not loading.done():
-            lost_ms = [exit_.at_ms for exit_ in self._cluster.exits if exit_.code != 0]
-            if not lost_ms or time.time() - max(lost_ms) / 1000 > quiet_s:
-                return
-            await asyncio.sleep(0.2)
+        lost_ms = [exit_.at_ms for exit_ in self._cluster.exits if exit_.code != 0]
+        await asyncio.sleep(max(lost_ms, default=0) / 1000 + quiet_s - time.time())
 
     def _measure(self, moment: str) -> None:
         client = self._cluster.store.client

@@ -17,7 +17,7 @@ async def test_nothing_accepted_is_lost_or_done_twice_whatever_dies(tmp_path: Pa
     # When workers, gateways and Redis are killed and poison is sent
     findings = await run_plan(plan, tmp_path)
     # Then every job has ended once as it should, and no obedient client was let down
-    assert problems(plan, findings) == []
+    assert problems(findings) == []
     assert findings.ledger.accepted >= plan.jobs - plan.batch_items
     assert sum(outcome.completed for outcome in findings.batches) == plan.batch_items
     assert len({injected.name for injected in findings.injected}) == len(SHORT_FAULTS)
