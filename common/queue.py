@@ -13,6 +13,7 @@ from kombu.exceptions import OperationalError
 from common.errors import UnavailableError
 from common.jobs import Lane
 from common.settings import Settings
+from common.store import translated_errors
 
 # Never redeliver while a worker may still be running the job: leases give the quick recovery.
 VISIBILITY_TIMEOUT_S = 6 * 3600
@@ -48,6 +49,8 @@ def make_celery(settings: Settings) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        # Redis at its memory limit refuses to note a delivery; that must not end the worker.
+        broker_channel_error_retry=True,
         broker_transport_options={
             "global_keyprefix": settings.queue_prefix,
             "visibility_timeout": VISIBILITY_TIMEOUT_S,
@@ -66,10 +69,12 @@ def make_celery(settings: Settings) -> Celery:
 
 
 def send_permit(app: Celery, lane: Lane, job_id: str) -> None:
-    """Wake a worker for one job of the lane; blocks, raises UnavailableError if the broker is away."""
+    """Wake a worker for one job of the lane; blocks, raises UnavailableError if the broker is away or full."""
     try:
-        app.send_task(TaskName.RUN_JOB, args=(job_id, lane.value), queue=queue_name(lane), ignore_result=True)
-    except (OperationalError, OSError) as error:
+        # The library passes refusals of Redis itself on as they are.
+        with translated_errors():
+            app.send_task(TaskName.RUN_JOB, args=(job_id, lane.value), queue=queue_name(lane), ignore_result=True)
+    except OperationalError as error:
         raise UnavailableError(f"The message broker does not answer: {error}.") from error
 
 

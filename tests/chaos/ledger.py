@@ -1,6 +1,7 @@
 """Every accepted job of a run, and what became of it: the logs are read and checked before they expire."""
 
 import asyncio
+import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -44,6 +45,8 @@ class Ledger:
         self._cluster = cluster
         self._settle_s = settle_s
         self._open: dict[str, Entry] = {}
+        # A round that was given up still ends in its thread, beside the next one.
+        self._one_round = threading.Lock()
 
     @property
     def accepted(self) -> int:
@@ -87,10 +90,11 @@ class Ledger:
 
     def harvest(self, settle_s: float) -> None:
         """Check the jobs that ended at least `settle_s` ago."""
-        ended = self._ended(list(self._open.values()), settle_s)
-        exits = tuple(self._cluster.exits)
-        for entry in ended[:MOST_A_ROUND]:
-            self._check(entry, exits)
+        with self._one_round:
+            ended = self._ended(list(self._open.values()), settle_s)
+            exits = tuple(self._cluster.exits)
+            for entry in ended[:MOST_A_ROUND]:
+                self._check(entry, exits)
 
     def _ended(self, entries: Sequence[Entry], settle_s: float) -> list[Entry]:
         store = self._cluster.store

@@ -11,9 +11,9 @@ from tests.chaos.cluster import Cluster
 CLIENTS = 24
 JOBS_A_CLIENT = 6
 WARM_UP_JOBS = 12
-# Room for a few dozen jobs, so that twenty-four clients without a pause overflow it at once.
+# Room for a dozen jobs, so that twenty-four clients without a pause overflow it at once.
 SETTINGS = {
-    "FINANCELLM_MAX_BACKLOG_TOKENS": "3000",
+    "FINANCELLM_MAX_BACKLOG_TOKENS": "5000",
     "FINANCELLM_MAX_ROWS": "4",
     "FINANCELLM_FAKE_STEP_MS": "10",
 }
