@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from contextlib import suppress
+from typing import Any
 
 import redis
 
@@ -52,7 +53,7 @@ class RedisFull:
 
     async def inject(self, chaos: Chaos) -> None:
         """Set the limit below what is used, and lift it."""
-        client = chaos.cluster.store.client
+        client: Any = chaos.cluster.store.client
         used = int((await asyncio.to_thread(client.info, "memory"))["used_memory"])
         await asyncio.to_thread(client.config_set, "maxmemory", int(used * FULL_BELOW))
         await asyncio.sleep(FULL_S)

@@ -162,17 +162,19 @@ class ChaosRun:
     async def _wait_for_quiet_leases(self) -> None:
         """Let jobs of lost workers come back first: an outage on top would be another promise than that of 25 s."""
         quiet_s = self._plan.lease_ttl_s + REAPER_GRACE_S
-        while (left_s := self._last_loss_s() + quiet_s - time.time()) > 0:
+        left_s = quiet_s
+        while left_s > 0:
+            left_s = self._last_loss_s() + quiet_s - time.time()
             await asyncio.sleep(left_s)
 
     def _last_loss_s(self) -> float:
         return max((exit_.at_ms for exit_ in self._cluster.exits if exit_.code != 0), default=0) / 1000
 
     def _measure(self, moment: str) -> None:
-        client = self._cluster.store.client
-        info: Any = client.info("memory")
+        client: Any = self._cluster.store.client
+        info = client.info("memory")
         self.findings.rss_mb[moment] = self._cluster.rss_mb()
-        self.findings.redis[moment] = {"used_mb": round(info["used_memory"] / 1e6, 2), "keys": int(client.dbsize())}
+        self.findings.redis[moment] = {"used_mb": round(info["used_memory"] / 1e6, 2), "keys": client.dbsize()}
 
     async def _sample_peak(self) -> None:
         peak: dict[str, float] = {}

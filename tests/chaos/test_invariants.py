@@ -92,7 +92,7 @@ def test_each_broken_promise_is_found(broken: History, promise: Promise) -> None
 
 def test_poison_must_end_poisoned_after_its_attempts() -> None:
     # Given a job that lost three workers
-    steps = (QUEUED, running(1), LOST, running(2), LOST, running(3), ("failed", {}))
+    steps: tuple[Step, ...] = (QUEUED, running(1), LOST, running(2), LOST, running(3), ("failed", {}))
     poisoned = {"status": "failed", "error_code": "poisoned", "result_text": None, "ending": Ending.POISONED}
     # When it ended as poison does, or after fewer attempts
     right, early = history(*steps, **poisoned), history(*steps, **{**poisoned, "attempt": 2})
