@@ -13,7 +13,6 @@ from kombu.exceptions import OperationalError
 from common.errors import UnavailableError
 from common.jobs import Lane
 from common.settings import Settings
-from common.store import translated_errors
 
 # Never redeliver while a worker may still be running the job: leases give the quick recovery.
 VISIBILITY_TIMEOUT_S = 6 * 3600
@@ -69,12 +68,10 @@ def make_celery(settings: Settings) -> Celery:
 
 
 def send_permit(app: Celery, lane: Lane, job_id: str) -> None:
-    """Wake a worker for one job of the lane; blocks, raises UnavailableError if the broker is away or full."""
+    """Wake a worker for one job of the lane; blocks, raises UnavailableError if the broker is away."""
     try:
-        # The library passes refusals of Redis itself on as they are.
-        with translated_errors():
-            app.send_task(TaskName.RUN_JOB, args=(job_id, lane.value), queue=queue_name(lane), ignore_result=True)
-    except OperationalError as error:
+        app.send_task(TaskName.RUN_JOB, args=(job_id, lane.value), queue=queue_name(lane), ignore_result=True)
+    except (OperationalError, OSError) as error:
         raise UnavailableError(f"The message broker does not answer: {error}.") from error
 
 

@@ -24,8 +24,10 @@ def short_plan() -> Plan:
         load_s=25.0,
         workers=2,
         faults=[FAULTS[name] for name in SHORT_FAULTS],
-        lease_ttl_s=2.5,
-        heartbeat_s=0.4,
+        # Short for a quick test, long enough for a machine on which much else runs.
+        lease_ttl_s=4.0,
+        heartbeat_s=0.5,
         result_ttl_s=3600,
         settle_s=10.0,
+        most_rounds=1,
     )

@@ -43,6 +43,7 @@ class Plan:
     result_ttl_s: int = 150
     settle_s: float = 40.0
     step_ms: float = 8.0
+    most_rounds: int = 100
 
     def env(self) -> dict[str, str]:
         """Return the settings of all processes; leases are the product's own unless the plan shortens them."""
@@ -137,8 +138,8 @@ class ChaosRun:
         return [(await start_batch(self._caller, items, f"cash of {number}"), items) for number in range(BATCHES)]
 
     async def _break_things(self, loading: "asyncio.Task[None]") -> None:
-        """Go through the faults until the load has ended, but through each of them once."""
-        for number, fault in enumerate(itertools.cycle(self._plan.faults)):
+        """Go through the faults until the load has ended, at least once and at most `most_rounds` times."""
+        for number, fault in enumerate(itertools.chain.from_iterable([self._plan.faults] * self._plan.most_rounds)):
             if loading.done() and number >= len(self._plan.faults):
                 return
             await asyncio.sleep(GAP_S)
