@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CALLERS = ("alice", "bob", "carol")
 WATCH_INTERVAL_S = 0.05
 RESTART_AFTER_S = 1.0
-READY_TIMEOUT_S = 120.0
+READY_TIMEOUT_S = 240.0
 GRACEFUL_TIMEOUT_S = 40.0
 
 
