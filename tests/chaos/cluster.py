@@ -95,11 +95,11 @@ class Cluster:
 
     async def __aenter__(self) -> Self:
         (self.folder / "logs").mkdir(exist_ok=True)
-        self.redis.start()
-        for member in self._members():
-            self.start(member)
-        for member in self._members():
-            await self.wait_ready(member)
+        try:
+            await self._start_all()
+        except BaseException:
+            await self.__aexit__()
+            raise
         self._watching = asyncio.create_task(self._watch())
         return self
 
@@ -116,6 +116,13 @@ class Cluster:
         self.redis.kill()
         self.celery.close()
         self.store.client.close()
+
+    async def _start_all(self) -> None:
+        self.redis.start()
+        for member in self._members():
+            self.start(member)
+        for member in self._members():
+            await self.wait_ready(member)
 
     def start(self, member: Member) -> None:
         """Start a member's process."""
