@@ -1,13 +1,14 @@
 """A Redis at its memory limit."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from common import operations
 from common.errors import UnavailableError
 from common.jobs import Lane
-from common.operations import Outcome
+from common.operations import Operation, Outcome
 from common.store import JobStore
 from tests.support.values import WORKER, new_job, result
 
@@ -29,11 +30,12 @@ def test_a_full_redis_is_an_outage_that_passes(full_store: JobStore) -> None:
     # When Redis reaches its memory limit
     full_store.client.config_set("maxmemory", 1)
     # Then submissions, heartbeats and results are refused as while it is away
-    for refused in (
+    writes: list[Operation[Any]] = [
         operations.submit(new_job(), 1_000_000, 60),
         operations.heartbeat(WORKER, 60_000, [(held.id, token)]),
         operations.succeed(held.id, token, result()),
-    ):
+    ]
+    for refused in writes:
         with pytest.raises(UnavailableError, match="refuses writes"):
             full_store.run(refused)
     # And when there is room again, all of them go through
