@@ -24,7 +24,7 @@ stamp = $(VENV)/.installed-$(1)-$(shell cat .lock/$(1).txt pyproject.toml worker
 SERVE_STAMP := $(call stamp,serve)
 DEV_STAMP := $(call stamp,dev)
 
-.PHONY: help run test lint model train bench-service bench-peers lock clean
+.PHONY: help run test lint model train bench-service bench-peers chaos lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -54,6 +54,9 @@ bench-service: model ## measure the service; the last line is one JSON object
 
 bench-peers: model ## install the engines that python -m tests.bench.engines compares with, and make their models
 	@TORCH_INDEX="$(TORCH_INDEX)" $(PY) -m tests.bench.peers $(ARGS)
+
+chaos: $(DEV_STAMP) ## break the running service in every way we know and check its promises: ARGS="--jobs N --minutes M --faults A,B"
+	@$(PY) -m tests.chaos $(ARGS)
 
 lock: ## resolve the dependencies of pyproject.toml again (needs uv)
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }

@@ -48,6 +48,8 @@ def make_celery(settings: Settings) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        # Redis at its memory limit refuses to note a delivery; that must not end the worker.
+        broker_channel_error_retry=True,
         broker_transport_options={
             "global_keyprefix": settings.queue_prefix,
             "visibility_timeout": VISIBILITY_TIMEOUT_S,

@@ -1,5 +1,6 @@
 """The job store: runs operations against Redis, blocking or on an event loop."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -20,6 +21,8 @@ T = TypeVar("T")
 GATEWAY_CONNECTIONS = 64
 # These share a second prelude.
 RUN_SCRIPTS = ("run_", "file_", "blob")
+# The code of a refusal begins its text, or stands behind a dash in that of the script it ended (Redis 6).
+_REFUSAL = re.compile(r"(^|-)(OOM|LOADING|MISCONF|READONLY|BUSY)\b")
 
 
 def script_sources() -> dict[str, str]:
@@ -91,9 +94,16 @@ def translated_errors() -> Iterator[None]:
     except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
         raise UnavailableError(f"Redis does not answer: {error}. Try again in a few seconds.") from error
     except redis.ResponseError as error:
-        if not str(error).startswith(("OOM", "LOADING", "MISCONF", "READONLY", "BUSY")):
+        if not _refuses_writes(error):
             raise
         raise UnavailableError(f"Redis refuses writes: {error}. Try again in a few seconds.") from error
+
+
+def _refuses_writes(error: redis.ResponseError) -> bool:
+    """Tell a server that takes no writes for now from a command that is wrong."""
+    return isinstance(error, redis.exceptions.OutOfMemoryError | redis.ReadOnlyError) or bool(
+        _REFUSAL.search(str(error))
+    )
 
 
 def _options(settings: Settings) -> dict[str, Any]:

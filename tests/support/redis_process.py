@@ -38,6 +38,11 @@ class RedisProcess:
                     raise TimeoutError("redis-server did not answer within 20 s")
                 time.sleep(0.02)
 
+    @property
+    def pid(self) -> int | None:
+        """The server's process id while it runs."""
+        return self._process.pid if self._process is not None else None
+
     def kill(self) -> None:
         """Kill the server as kill -9 does."""
         if self._process is not None:

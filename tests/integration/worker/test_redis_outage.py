@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from common.events import EventType
-from common.jobs import JobStatus
+from common.jobs import JobStatus, Lane
+from common.queue import permits_key, send_permit
 from tests.support.redis_process import RedisProcess
 from tests.support.worker_process import QUICK_LEASES, Workers
 
@@ -47,3 +49,22 @@ def test_a_redis_restart_costs_no_job_and_no_attempt(redis_server: RedisProcess,
         assert worker.poll() is None
         # and it goes on serving
         workers.wait_end(workers.submit("Next"), 30)
+
+
+def test_a_full_redis_ends_no_worker(redis_server: RedisProcess, tmp_path: Path) -> None:
+    # Given an idle worker and the message of a permit
+    with Workers(redis_server.url, tmp_path, QUICK_LEASES) as workers, redis.Redis.from_url(redis_server.url) as client:
+        key = permits_key(workers.settings, Lane.INTERACTIVE)
+        send_permit(workers.celery, Lane.INTERACTIVE, "any")
+        message = client.lpop(key)
+        worker = workers.start()
+        # When the message reaches it while Redis is at its memory limit and cannot note the delivery
+        client.config_set("maxmemory", 1)
+        # A script whose first write needs no memory may go on.
+        client.eval("redis.call('DEL', KEYS[1]); redis.call('RPUSH', KEYS[1], ARGV[1])", 1, key, message)
+        workers.wait_until(lambda: client.llen(key) == 0, 10, "the message to be taken")
+        time.sleep(1)
+        client.config_set("maxmemory", 0)
+        # Then the same process goes on serving
+        assert workers.wait_end(workers.submit("After"), 30).status is JobStatus.SUCCEEDED
+        assert worker.poll() is None
