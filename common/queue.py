@@ -9,6 +9,7 @@ from enum import StrEnum
 from celery import Celery
 from kombu.entity import Queue
 from kombu.exceptions import OperationalError
+from kombu.transport import redis as redis_transport
 
 from common.errors import UnavailableError
 from common.jobs import Lane
@@ -31,6 +32,8 @@ def queue_name(lane: Lane) -> str:
 
 def make_celery(settings: Settings) -> Celery:
     """Build the Celery app that gateway and workers share; no result backend, JSON only."""
+    # Permits held when a connection breaks are sent again by the reaper; giving them back over it ended the worker.
+    redis_transport.Channel.do_restore = False
     app = Celery("financellm", broker=settings.redis_url, set_as_current=False)
     app.conf.update(
         task_queues=[Queue(queue_name(lane)) for lane in Lane],
