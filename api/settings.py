@@ -2,6 +2,8 @@
 
 import ipaddress
 import re
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
@@ -12,7 +14,16 @@ from common.settings import Settings
 from common.webhook_targets import TargetPolicy
 
 LOCAL_CALLER = "local"
+_LIMIT_ENTRY = re.compile(r"^([A-Za-z0-9._-]{1,64})=([0-9]{1,6})/([0-9]{1,9})$")
 _KEY_ENTRY = re.compile(r"^([A-Za-z0-9._-]{1,64})=([0-9a-f]{64})$")
+
+
+@dataclass(frozen=True, slots=True)
+class CallerLimits:
+    """Requests a minute and jobs that have not ended; 0 is no limit."""
+
+    requests_per_minute: int
+    open_jobs: int
 
 
 class ApiSettings(Settings):
@@ -32,6 +43,16 @@ class ApiSettings(Settings):
         SecretStr(""),
         description="Callers and the sha256 of their keys: caller=sha256hex,caller2=sha256hex. "
         "A caller may appear twice while its key is changed.",
+    )
+    api_requests_per_minute: int = Field(
+        0, ge=0, le=1_000_000, description="Requests a caller may make, all its keys together; 0 for no limit."
+    )
+    api_max_open_jobs: int = Field(
+        0, ge=0, description="Submitted jobs of a caller that have not ended, at most; 0 for no limit."
+    )
+    api_caller_limits: str = Field(
+        "",
+        description="Other limits for single callers: caller=REQUESTS_PER_MINUTE/OPEN_JOBS, comma separated.",
     )
     api_allowed_hosts: str = Field(
         "",
@@ -77,6 +98,14 @@ class ApiSettings(Settings):
                 raise ValueError("each entry must read caller=sha256hex, the caller of letters, digits, dot, dash, _")
         return value
 
+    @field_validator("api_caller_limits")
+    @classmethod
+    def _check_limits(cls, value: str) -> str:
+        for entry in _split(value):
+            if not _LIMIT_ENTRY.match(entry):
+                raise ValueError("each entry must read caller=REQUESTS_PER_MINUTE/OPEN_JOBS, such as alice=600/100")
+        return value
+
     @field_validator("api_trusted_proxies")
     @classmethod
     def _check_proxies(cls, value: str) -> str:
@@ -90,6 +119,15 @@ class ApiSettings(Settings):
         """Pairs of caller and sha256 digest of one of its keys."""
         entries = (entry.partition("=") for entry in _split(self.api_key_hashes.get_secret_value()))
         return tuple((caller, bytes.fromhex(digest)) for caller, _, digest in entries)
+
+    def limits_of(self, caller: str) -> CallerLimits:
+        """Return what a caller may use: its own limits, else those of everybody."""
+        return self._caller_limits.get(caller) or CallerLimits(self.api_requests_per_minute, self.api_max_open_jobs)
+
+    @cached_property
+    def _caller_limits(self) -> dict[str, CallerLimits]:
+        entries = (_LIMIT_ENTRY.match(entry) for entry in _split(self.api_caller_limits))
+        return {entry[1]: CallerLimits(int(entry[2]), int(entry[3])) for entry in entries if entry}
 
     @property
     def allowed_hosts(self) -> frozenset[str] | None:

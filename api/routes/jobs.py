@@ -38,6 +38,7 @@ ON_SUBMISSION = ON_A_JOB | problems(
     "webhook_target_refused",
     "idempotency_key_reused",
     "queue_full",
+    "too_many_jobs",
     "model_files_error",
     "unavailable",
 )
