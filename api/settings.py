@@ -26,6 +26,14 @@ class CallerLimits:
     open_jobs: int
 
 
+@dataclass(frozen=True, slots=True)
+class UploadPatience:
+    """Longest silence between two pieces of an upload, and longest time for the whole."""
+
+    idle_s: float
+    whole_s: float
+
+
 class ApiSettings(Settings):
     """What only the gateway needs."""
 
@@ -77,6 +85,7 @@ class ApiSettings(Settings):
     )
     max_archive_files: int = Field(5_000, ge=1, description="Most files in one zip archive.")
     upload_idle_timeout_s: float = Field(30.0, gt=0, description="Longest silence in an upload.")
+    upload_timeout_s: float = Field(3600.0, gt=0, description="Longest time one upload may take in all.")
     max_wait_s: float = Field(60.0, gt=0, description="Longest wait of a long poll or a Prefer: wait.")
     chat_wait_s: float = Field(
         280.0, gt=0, description="Longest wait of a chat completion; some proxies end what is silent for five minutes."
@@ -135,6 +144,11 @@ class ApiSettings(Settings):
         if self.api_allowed_hosts:
             return None if self.api_allowed_hosts == "*" else frozenset(_split(self.api_allowed_hosts.lower()))
         return None if self.key_hashes else frozenset({"localhost", "127.0.0.1", "[::1]", self.api_host.lower()})
+
+    @property
+    def upload_patience(self) -> UploadPatience:
+        """How long uploads are waited for."""
+        return UploadPatience(self.upload_idle_timeout_s, self.upload_timeout_s)
 
     @property
     def webhook_policy(self) -> TargetPolicy:
