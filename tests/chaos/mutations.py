@@ -13,13 +13,14 @@ _WORDS = {
     "pdf": (
         b"endobj", b"stream\n", b"endstream", b"xref", b"trailer", b"<<", b">>", b"[", b"]", b"/Kids [2 0 R]",
         b"/Parent 2 0 R", b"/Count 2147483647", b"/Length 99999999", b"/Filter /FlateDecode",
-        b"/Filter /ASCIIHexDecode", b"/MediaBox [0 0 1e38 -1e38]", b"99999 0 R", b"/Encrypt 1 0 R", b"/ObjStm", b"(\\377\\000)", b"BT ET",
+        b"/Filter /ASCIIHexDecode", b"/MediaBox [0 0 1e38 -1e38]", b"99999 0 R", b"/Encrypt 1 0 R", b"/ObjStm",
+        b"(\\377\\000)", b"BT ET",
         b"q " * 50,
     ),
     "html": (
         b"<table>", b"</table>", b"<tr>", b"<td colspan=\"99999999999\">", b"<td rowspan=\"\xc2\xb2\">",
-        b"<div>", b"</div>", b"<ix:header>", b"<!--", b"-->", b"<script>", b"<svg>", b"<template>", b"&#x0;", b"&#1114112;", b"<p style=\"",
-        b"page-break-after:always",
+        b"<div>", b"</div>", b"<ix:header>", b"<!--", b"-->", b"<script>", b"<svg>", b"<template>", b"&#x0;",
+        b"&#1114112;", b"<p style=\"", b"page-break-after:always",
         b"charset=utf-16", b"charset=undefined", b"<hr>", b"<br>", b"\xff\xfe", b"\x00", b"]]>",
     ),
     "zip": (
