@@ -71,9 +71,7 @@ class Owned:
     def __init__(self, ids: dict[str, str]) -> None:
         self.ids = ids
         # Ids of the same form that were never given.
-        self.never = {
-            name: re.sub(r"[0-9a-f]{16,}$", lambda found: "0" * len(found[0]), id) for name, id in ids.items()
-        }
+        self.never = {name: _HEX.sub(lambda found: "0" * len(found[0]), own) for name, own in ids.items()}
 
     def path(self, template: str, ids: dict[str, str]) -> str:
         """Return a route's path with these ids."""
