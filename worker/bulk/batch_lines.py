@@ -47,7 +47,8 @@ def raw_lines(files: FileStore, key: str, start: int, index: int, most_bytes: in
             begin, at = at, at + len(text)
             if len(text) > most_bytes:
                 at += _skip_rest(file, text, most_bytes)
-            if text.strip():
+            # Blanks over the limit may hide a request behind them.
+            if text.strip() or len(text) > most_bytes:
                 yield RawLine(number, index, begin, at, text)
                 index += 1
 

