@@ -175,7 +175,7 @@ async def test_a_batch_over_anothers_file_is_refused_as_over_none(guarded: httpx
     for file_id in (owned.ids["file_id"], owned.never["file_id"]):
         batch = {"input_file_id": file_id, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
         answers.append(await guarded.post("/v1/batches", json=batch, headers=bearer(BOB)))
-    assert [answer.status_code for answer in answers] == [422, 422]
+    assert [answer.status_code for answer in answers] == [400, 400]
     assert answers[0].text.replace(owned.ids["file_id"], owned.never["file_id"]) == answers[1].text
 
 
