@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
+from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
 from api.batch_schemas import BATCH_ID_PATTERN, BatchPage, BatchSubmission, BatchView, batch_view
@@ -31,8 +32,8 @@ async def create_batch(call: Call, submission: BatchSubmission) -> Response:
 async def list_batches(
     call: Call,
     after: Annotated[
-        str | SkipJsonSchema[None],
-        Query(pattern=BATCH_ID_PATTERN, description="Read on below this batch: `last_id` of the page before."),
+        Annotated[str, Field(pattern=BATCH_ID_PATTERN)] | SkipJsonSchema[None],
+        Query(description="Read on below this batch: `last_id` of the page before."),
     ] = None,
     limit: Annotated[int, Query(ge=1, le=100, description="Most batches on the page.")] = 20,
 ) -> Response:

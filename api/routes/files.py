@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
 from api.deps import Call
@@ -31,6 +32,10 @@ FORM = {
                         "expires_after[anchor]": {"type": "string", "enum": ["created_at"]},
                         "expires_after[seconds]": {"type": "integer", "minimum": 3600, "maximum": 2592000},
                     },
+                    "dependentRequired": {
+                        "expires_after[anchor]": ["expires_after[seconds]"],
+                        "expires_after[seconds]": ["expires_after[anchor]"],
+                    },
                     "additionalProperties": False,
                 }
             }
@@ -56,8 +61,8 @@ async def list_files(
         Literal["batch", "batch_output"] | SkipJsonSchema[None], Query(description="Only files of this purpose.")
     ] = None,
     after: Annotated[
-        str | SkipJsonSchema[None],
-        Query(pattern=FILE_ID_PATTERN, description="Read on after this file: `last_id` of the page before."),
+        Annotated[str, Field(pattern=FILE_ID_PATTERN)] | SkipJsonSchema[None],
+        Query(description="Read on after this file: `last_id` of the page before."),
     ] = None,
     limit: Annotated[int, Query(ge=1, le=10_000, description="Most files on the page.")] = 100,
     order: Annotated[Literal["asc", "desc"], Query(description="By creation.")] = "desc",
