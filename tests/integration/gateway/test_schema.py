@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from api.keys import new_api_key
@@ -53,6 +54,8 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, s
     key, entry = new_api_key("tester")
     settings = SETTINGS | {"FINANCELLM_API_KEY_HASHES": entry}
     with Stack(tmp_path_factory.mktemp("schema"), "fake", env=settings, api_key=key) as stack:
+        # Made at the first request, which on a busy machine takes longer than the program waits for it.
+        httpx.get(f"{stack.url}/openapi.json", timeout=120).raise_for_status()
         yield stack, key
 
 
