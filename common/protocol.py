@@ -8,7 +8,7 @@ from common.errors import RequestError
 from common.jobs import GenerateRequest
 from common.prompts import Message, Role, chat_messages
 from common.unsupported import without_unsupported
-from common.wire import Labels, WholeNumber, faults_in_words
+from common.wire import WHOLE, Labels, faults_in_words
 
 # Asked for by this name, whichever model is served answers.
 MODEL_ALIAS = "financellm"
@@ -16,7 +16,7 @@ DEFAULT_MAX_TOKENS = 256
 SEEDS = 2**31
 _SHOWN_FAULTS = 5
 
-MostTokens = Annotated[WholeNumber, Field(ge=1, le=1_000_000)]
+MostTokens = Annotated[int, Field(ge=1, le=1_000_000), WHOLE]
 StopString = Annotated[str, Field(min_length=1, max_length=256)]
 ROLES = {"system": Role.SYSTEM, "developer": Role.SYSTEM, "user": Role.USER, "assistant": Role.ASSISTANT}
 
@@ -101,7 +101,7 @@ class ChatCompletionRequest(Wire):
     )
     temperature: float | None = Field(None, ge=0, le=2, description="0, the default, always takes the likeliest token.")
     top_p: float | None = Field(None, gt=0, le=1, description="Sample from the likeliest tokens of this probability.")
-    seed: Annotated[WholeNumber, Field(ge=-(2**63), lt=2**63)] | None = Field(
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63), WHOLE] | None = Field(
         None, description="Makes sampling repeatable; 0 where not said. Counted modulo 2**31."
     )
     stop: StopString | Annotated[list[StopString], Field(max_length=4)] | None = Field(
