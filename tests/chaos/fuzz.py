@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.chaos.fuzz_child import HEAD
-from tests.chaos.mutations import mutated, seeds
+from tests.chaos.mutations import bombs, mutated, seeds
 
 KINDS = ("pdf", "html", "zip")
 # Processor time, see fuzz_child.
@@ -95,10 +95,11 @@ def fuzz(kind: str, files: int, seed: int, file_seconds: float = FILE_SECONDS) -
     """Put the seeds and then damaged files to the reader of a kind, `files` in all."""
     rng = random.Random(f"{seed} {kind}")
     originals = seeds(kind)
+    whole = [*originals, *bombs(kind)]
     findings = Findings(kind)
     with Sandbox(file_seconds) as sandbox:
         for number in range(files):
-            data = originals[number] if number < len(originals) else mutated(kind, originals, rng)
+            data = whole[number] if number < len(whole) else mutated(kind, originals, rng)
             found = sandbox.outcome(kind, data)
             findings.outcomes[found.partition(":")[0]] += 1
             if found.startswith("crash"):
