@@ -33,7 +33,6 @@ CollectionId = Annotated[str, Path(description="Id of a collection.", examples=[
 DocumentId = Annotated[str, Path(description="Id of a document.", examples=["doc_" + "0" * 28])]
 Limit = Annotated[int, Query(ge=1, le=1_000, description="Most entries on the page.")]
 
-FILE = {"type": "string", "format": "binary"}
 UPLOAD = {
     "requestBody": {
         "required": True,
@@ -45,6 +44,7 @@ UPLOAD = {
                     "properties": {
                         "file": {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}
                     },
+                    "additionalProperties": False,
                 }
             }
         },
