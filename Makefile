@@ -16,6 +16,9 @@ ARGS ?=
 RECIPE ?= default
 DATA ?= $(FINANCELLM_SHARED_DATA)
 BUILD_LOG := $(VENV)/build.log
+# Tools of their own environment, at the versions that CI uses: they look at the locks and need nothing of ours.
+AUDIT_VENV := $(VENV)-audit
+AUDIT_TOOLS := pip-audit==2.10.1 cyclonedx-bom==7.5.0
 
 # Bytecode is compiled on first import instead: installing takes a third less time.
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet --quiet --no-compile --no-deps
@@ -24,7 +27,7 @@ stamp = $(VENV)/.installed-$(1)-$(shell cat .lock/$(1).txt pyproject.toml worker
 SERVE_STAMP := $(call stamp,serve)
 DEV_STAMP := $(call stamp,dev)
 
-.PHONY: help run test lint model train bench-service bench-peers chaos lock clean
+.PHONY: help run test lint model train bench-service bench-peers chaos lock audit clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -73,8 +76,14 @@ lock: ## resolve the dependencies of pyproject.toml again (needs uv)
 	peer vllm --override .lock/peers/vllm.override; \
 	peer openvino; peer openvino-export; peer llamacpp; peer llamacpp-source --no-deps
 
+audit: ## look up known vulnerabilities of the locked packages, and write bills of materials into dist
+	@$(PYTHON) -m venv $(AUDIT_VENV)
+	@$(AUDIT_VENV)/bin/python -m pip --disable-pip-version-check install --quiet $(AUDIT_TOOLS) || { \
+	    echo "NOT AUDITED: the tools $(AUDIT_TOOLS) could not be installed; is there a network?" >&2; exit 0; }; \
+	export PATH="$(abspath $(AUDIT_VENV))/bin:$$PATH"; .ci/sbom dist; AUDIT_OFFLINE=allowed .ci/audit
+
 clean: ## remove the environment and caches; models and Redis data in .financellm stay
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	@rm -rf $(VENV) $(AUDIT_VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
 	@find api common training worker tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PY):

@@ -6,10 +6,16 @@ from functools import partial
 import anyio.to_thread
 from anyio import CapacityLimiter
 
-from api.capacity import Capacity, Turns
+from api.capacity import UNMEASURED_RETRY_S, Capacity, Turns, retry_after_s
 from api.prompt_tokens import PromptCounter
 from api.settings import ApiSettings
-from common.errors import PromptTooLongError, QueueFullError, UnavailableError, WebhookTargetError
+from common.errors import (
+    PromptTooLongError,
+    QueueFullError,
+    TooManyJobsError,
+    UnavailableError,
+    WebhookTargetError,
+)
 from common.jobs import GenerateRequest
 from common.operations import NewJob
 from common.webhook_targets import FIELD as WEBHOOK_FIELD
@@ -66,6 +72,17 @@ class Admission:
         return QueueFullError(
             f"{backlog_tokens} tokens are queued in lane {job.lane}; with the {job.cost_tokens} of this job the limit "
             f"of {limit} would be passed. Try again in {wait_s} s.",
+            wait_s,
+        )
+
+    async def too_many_jobs(self, job: NewJob) -> TooManyJobsError:
+        """Return the refusal of a job whose caller has enough of them, with the time one of its size takes."""
+        rate = await self.tokens_per_second()
+        wait_s = retry_after_s(job.cost_tokens / rate) if rate else UNMEASURED_RETRY_S
+        most = self._settings.limits_of(job.caller).open_jobs
+        return TooManyJobsError(
+            f"{most} of your jobs are queued or running, and you may have no more. Try again in {wait_s} s, when one "
+            "may have ended.",
             wait_s,
         )
 

@@ -95,6 +95,8 @@ KINDS: Mapping[str, ProblemKind] = {
     "webhook_target_refused": ProblemKind(422, "The webhook address is not allowed"),
     "idempotency_key_reused": ProblemKind(422, "The Idempotency-Key belongs to another request"),
     "queue_full": ProblemKind(429, "The queue is full"),
+    "rate_limited": ProblemKind(429, "Too many requests"),
+    "too_many_jobs": ProblemKind(429, "Too many jobs have not ended"),
     "headers_too_large": ProblemKind(431, "The headers are too large"),
     "internal_error": ProblemKind(500, "Something went wrong here"),
     "job_failed": ProblemKind(500, "The job failed"),

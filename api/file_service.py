@@ -35,7 +35,7 @@ class FileService:
     def __init__(self, settings: ApiSettings, store: AsyncJobStore, files: FileStore) -> None:
         self._store = store
         self._files = files
-        self._uploads = Uploads(files, settings.max_upload_bytes, settings.body_timeout_s)
+        self._uploads = Uploads(files, settings.max_upload_bytes, settings.upload_patience)
 
     async def upload(self, caller: str, request: Request) -> StoredFile:
         """Keep an uploaded file; raises what speaks against it, and then keeps nothing."""

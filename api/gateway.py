@@ -16,6 +16,7 @@ from api.chat_service import ChatService
 from api.chat_stream import ChatStreams
 from api.collection_service import CollectionService
 from api.file_service import FileService
+from api.limits import RequestLimiter
 from api.notifications import Notifications
 from api.permits import PermitSender, SendPermit
 from api.prompt_tokens import PromptCounter, TokenizerCounter, make_counter
@@ -46,6 +47,7 @@ class Gateway:
     settings: ApiSettings
     store: AsyncJobStore
     authenticator: Authenticator
+    limiter: RequestLimiter
     counter: PromptCounter
     capacity: Capacity
     permits: PermitSender
@@ -88,6 +90,7 @@ class Gateway:
             settings=settings,
             store=store,
             authenticator=Authenticator(settings.key_hashes),
+            limiter=RequestLimiter(settings, store),
             counter=counter,
             capacity=capacity,
             permits=permits,

@@ -49,7 +49,7 @@ class RequestFrame:
             await self._app(scope, receive, send)
             return
         request_id = _request_id(Headers(scope=scope).get(REQUEST_ID))
-        framed = _FramedSend(send, request_id)
+        framed = _FramedSend(send, request_id, scope)
         started_s = time.perf_counter()
         with bound_contextvars(request_id=request_id), request_span(scope, scope["path"] in QUIET_ROUTES) as span:
             try:
@@ -97,9 +97,10 @@ class RequestFrame:
 class _FramedSend:
     """Adds headers to the response and remembers its status."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, scope: Scope) -> None:
         self._send = send
         self._request_id = request_id
+        self._scope = scope
         self.status: int | None = None
 
     async def __call__(self, message: Message) -> None:
@@ -111,6 +112,7 @@ class _FramedSend:
     def _add_headers(self, message: MutableMapping[str, Any]) -> None:
         headers = MutableHeaders(scope=message)
         headers[REQUEST_ID] = self._request_id
+        headers.update(self._scope.get("state", {}).get("rate_headers", {}))
         for name, value in _SECURITY_HEADERS.items():
             headers.setdefault(name, value)
 

@@ -1,6 +1,7 @@
 """multipart/form-data bodies (RFC 7578) as a stream of parts; a file is never held in memory."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from api.errors import BodyTimeoutError, MalformedBodyError, UnsupportedMediaTypeError
+from api.settings import UploadPatience
 from common.errors import BodyTooLargeError
 
 MOST_NAME_CHARACTERS = 512
@@ -38,21 +40,25 @@ class PartEnd:
 PartEvent = PartBegin | PartData | PartEnd
 
 
-async def read_parts(request: Request, most_bytes: int, idle_timeout_s: float) -> AsyncIterator[PartEvent]:
+async def read_parts(request: Request, most_bytes: int, patience: UploadPatience) -> AsyncIterator[PartEvent]:
     """Yield the parts of a body piece by piece.
 
-    `idle_timeout_s` is the longest time between two pieces. Raises UnsupportedMediaTypeError, MalformedBodyError,
-    BodyTooLargeError and BodyTimeoutError.
+    Raises UnsupportedMediaTypeError, MalformedBodyError, BodyTooLargeError and BodyTimeoutError.
     """
+    until_s = time.monotonic() + patience.whole_s
     collector = _Collector()
     parser = MultipartParser(_boundary(request), collector.callbacks())
     chunks = aiter(request.stream())
     received = 0
     while True:
+        # Each piece starts the first clock anew, so a second one ends a body that comes byte by byte.
+        wait_s = min(patience.idle_s, until_s - time.monotonic())
         try:
-            chunk = await asyncio.wait_for(anext(chunks, None), idle_timeout_s)
+            chunk = await asyncio.wait_for(anext(chunks, None), wait_s)
         except TimeoutError as error:
-            raise BodyTimeoutError(f"No byte of the body arrived for {idle_timeout_s:g} seconds.") from error
+            raise BodyTimeoutError(
+                f"The body stood still for {patience.idle_s:g} seconds or took more than {patience.whole_s:g} in all."
+            ) from error
         if chunk is None:
             break
         received += len(chunk)

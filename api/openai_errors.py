@@ -5,7 +5,11 @@ from collections.abc import Mapping
 from pydantic import BaseModel, Field
 
 # The names that OpenAI's clients and the programs on top of them look for; all other codes are the same.
-_CODES: Mapping[str, str] = {"prompt_too_long": "context_length_exceeded", "unauthorized": "invalid_api_key"}
+_CODES: Mapping[str, str] = {
+    "prompt_too_long": "context_length_exceeded",
+    "unauthorized": "invalid_api_key",
+    "rate_limited": "rate_limit_exceeded",
+}
 _TYPES: Mapping[int, str] = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error"}
 
 

@@ -8,11 +8,19 @@ from typing import IO, BinaryIO, cast
 
 from fastapi import Request
 
-from api.archives import ArchiveError, ArchiveLimits, archive_files, is_archive, too_large_error
+from api.archives import (
+    DAMAGE,
+    ArchiveError,
+    ArchiveLimits,
+    archive_files,
+    damaged_error,
+    is_archive,
+    too_large_error,
+)
 from api.multipart import PartBegin, PartData, PartEnd, read_parts
 from api.settings import ApiSettings
 from common.collections import ItemError, NewDocument, new_document_id, upload_key
-from common.errors import RequestError
+from common.errors import BodyTooLargeError, RequestError
 from common.files import CHUNK_BYTES, FileStore
 
 FILE_FIELD = "file"
@@ -33,10 +41,14 @@ class ReportUploads:
         """
         settings = self._settings
         part: _Part | None = None
+        parts = 0
         try:
-            async for event in read_parts(request, settings.max_reports_upload_bytes, settings.upload_idle_timeout_s):
+            async for event in read_parts(request, settings.max_reports_upload_bytes, settings.upload_patience):
                 match event:
                     case PartBegin():
+                        parts += 1
+                        if parts > settings.max_archive_files:
+                            raise BodyTooLargeError(f"The form holds more than {settings.max_archive_files:,} files.")
                         part = _Part(_file_name(event))
                     case PartData() if part is not None:
                         part.write(event.data)
@@ -70,12 +82,19 @@ class ReportUploads:
                 if entry.content is None:
                     yield _document(entry.name, entry.size_bytes, _name_hash(entry.name), entry.error)
                     continue
-                with entry.content, tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as unpacked:
-                    sha256 = _copied(entry.content, unpacked)
-                    self._keep(sha256, unpacked)
-                yield _document(entry.name, entry.size_bytes, sha256)
+                yield self._unpacked_file(entry.name, entry.size_bytes, entry.content)
         except ArchiveError as error:
             yield _document(archive_name, 0, _name_hash(archive_name), error.error)
+
+    def _unpacked_file(self, name: str, size_bytes: int, content: IO[bytes]) -> NewDocument:
+        with content, tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as unpacked:
+            try:
+                sha256 = _copied(content, unpacked)
+            except DAMAGE as error:
+                # One entry with a wrong checksum does not speak against the others.
+                return _document(name, size_bytes, _name_hash(name), damaged_error(error))
+            self._keep(sha256, unpacked)
+        return _document(name, size_bytes, sha256)
 
     def _keep(self, sha256: str, file: IO[bytes]) -> None:
         """Write a file under its content's name unless it is there."""

@@ -29,6 +29,15 @@ def openai_problems(*codes: str) -> Documented:
     return _described(codes, OPENAI_KINDS)
 
 
+def with_rate_limit(responses: Documented) -> Documented:
+    """Return described answers with that of a caller who makes too many requests."""
+    limited = problems("rate_limited")[429]
+    known = responses.get(429, {"description": ""})["description"]
+    if limited["description"] in known:
+        return responses
+    return responses | {429: limited | {"description": f"{known}\n\n{limited['description']}".strip()}}
+
+
 def _described(codes: Sequence[str], kinds: Mapping[str, ProblemKind]) -> Documented:
     described: Documented = {}
     for code in codes:

@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 from api.deps import authenticated_caller, get_gateway
 from api.errors import KINDS, OPENAI_KINDS, ProblemKind
 from api.json_body import check_content_type, parse_json, read_body
+from api.responses import with_rate_limit
 from common.errors import RequestError
 
 # Under this name the API's description explains keys; routes check them themselves, before anything is read.
@@ -41,6 +42,7 @@ class GatewayRoute(APIRoute):
     kinds: ClassVar[Mapping[str, ProblemKind]] = KINDS
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        options["responses"] = with_rate_limit(options.get("responses") or {})
         options["openapi_extra"] = {"security": [{SECURITY_SCHEME: []}]} | (options.get("openapi_extra") or {})
         super().__init__(path, endpoint, **options)
 
@@ -52,7 +54,7 @@ class GatewayRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             request.state.problem_kinds = self.kinds
-            authenticated_caller(request)
+            await _count(request, authenticated_caller(request))
             _check_parameters(request, known)
             return await answer(await _parsed(request) if takes_body else request)
 
@@ -63,6 +65,14 @@ class OpenAIRoute(GatewayRoute):
     """A route of the OpenAI surface: what cannot be served as sent is answered 400, as its clients expect."""
 
     kinds = OPENAI_KINDS
+
+
+async def _count(request: Request, caller: str) -> None:
+    admitted = await get_gateway(request).limiter.admit(caller)
+    # The frame around all requests adds them, so that refusals of any kind have them too.
+    request.state.rate_headers = admitted.headers
+    if admitted.refusal is not None:
+        raise admitted.refusal
 
 
 async def _parsed(request: Request) -> ParsedRequest:

@@ -72,10 +72,11 @@ class JobService:
             raise
 
     async def accept(self, job: NewJob) -> Accepted:
-        """Queue a job whose prompt was counted; raises QueueFullError and IdempotencyMismatchError."""
+        """Queue a job whose prompt was counted; raises QueueFullErrors and IdempotencyMismatchError."""
         job = replace(job, traceparent=current_traceparent())
+        most_open = self._settings.limits_of(job.caller).open_jobs or None
         answer = await self._store.run(
-            operations.submit(job, self._settings.max_backlog_tokens, self._settings.result_ttl_s)
+            operations.submit(job, self._settings.max_backlog_tokens, self._settings.result_ttl_s, most_open)
         )
         return await self._outcome(job, answer)
 
@@ -141,6 +142,8 @@ class JobService:
                 )
             case Outcome.FULL:
                 raise await self._admission.queue_full(job, answer.backlog_tokens or 0)
+            case Outcome.TOO_MANY:
+                raise await self._admission.too_many_jobs(job)
             case Outcome.REPEATED:
                 return Accepted(await self.get(job.caller, answer.job_id or ""), replayed=True)
         self._permits.put(job.lane, job.id)

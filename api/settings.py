@@ -2,6 +2,8 @@
 
 import ipaddress
 import re
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
@@ -12,7 +14,24 @@ from common.settings import Settings
 from common.webhook_targets import TargetPolicy
 
 LOCAL_CALLER = "local"
+_LIMIT_ENTRY = re.compile(r"^([A-Za-z0-9._-]{1,64})=([0-9]{1,6})/([0-9]{1,9})$")
 _KEY_ENTRY = re.compile(r"^([A-Za-z0-9._-]{1,64})=([0-9a-f]{64})$")
+
+
+@dataclass(frozen=True, slots=True)
+class CallerLimits:
+    """Requests a minute and jobs that have not ended; 0 is no limit."""
+
+    requests_per_minute: int
+    open_jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class UploadPatience:
+    """Longest silence between two pieces of an upload, and longest time for the whole."""
+
+    idle_s: float
+    whole_s: float
 
 
 class ApiSettings(Settings):
@@ -32,6 +51,16 @@ class ApiSettings(Settings):
         SecretStr(""),
         description="Callers and the sha256 of their keys: caller=sha256hex,caller2=sha256hex. "
         "A caller may appear twice while its key is changed.",
+    )
+    api_requests_per_minute: int = Field(
+        0, ge=0, le=1_000_000, description="Requests a caller may make, all its keys together; 0 for no limit."
+    )
+    api_max_open_jobs: int = Field(
+        0, ge=0, description="Submitted jobs of a caller that have not ended, at most; 0 for no limit."
+    )
+    api_caller_limits: str = Field(
+        "",
+        description="Other limits for single callers: caller=REQUESTS_PER_MINUTE/OPEN_JOBS, comma separated.",
     )
     api_allowed_hosts: str = Field(
         "",
@@ -56,6 +85,7 @@ class ApiSettings(Settings):
     )
     max_archive_files: int = Field(5_000, ge=1, description="Most files in one zip archive.")
     upload_idle_timeout_s: float = Field(30.0, gt=0, description="Longest silence in an upload.")
+    upload_timeout_s: float = Field(3600.0, gt=0, description="Longest time one upload may take in all.")
     max_wait_s: float = Field(60.0, gt=0, description="Longest wait of a long poll or a Prefer: wait.")
     chat_wait_s: float = Field(
         280.0, gt=0, description="Longest wait of a chat completion; some proxies end what is silent for five minutes."
@@ -77,6 +107,14 @@ class ApiSettings(Settings):
                 raise ValueError("each entry must read caller=sha256hex, the caller of letters, digits, dot, dash, _")
         return value
 
+    @field_validator("api_caller_limits")
+    @classmethod
+    def _check_limits(cls, value: str) -> str:
+        for entry in _split(value):
+            if not _LIMIT_ENTRY.match(entry):
+                raise ValueError("each entry must read caller=REQUESTS_PER_MINUTE/OPEN_JOBS, such as alice=600/100")
+        return value
+
     @field_validator("api_trusted_proxies")
     @classmethod
     def _check_proxies(cls, value: str) -> str:
@@ -91,12 +129,26 @@ class ApiSettings(Settings):
         entries = (entry.partition("=") for entry in _split(self.api_key_hashes.get_secret_value()))
         return tuple((caller, bytes.fromhex(digest)) for caller, _, digest in entries)
 
+    def limits_of(self, caller: str) -> CallerLimits:
+        """Return what a caller may use: its own limits, else those of everybody."""
+        return self._caller_limits.get(caller) or CallerLimits(self.api_requests_per_minute, self.api_max_open_jobs)
+
+    @cached_property
+    def _caller_limits(self) -> dict[str, CallerLimits]:
+        entries = (_LIMIT_ENTRY.match(entry) for entry in _split(self.api_caller_limits))
+        return {entry[1]: CallerLimits(int(entry[2]), int(entry[3])) for entry in entries if entry}
+
     @property
     def allowed_hosts(self) -> frozenset[str] | None:
         """Host names that may be asked for, None for any."""
         if self.api_allowed_hosts:
             return None if self.api_allowed_hosts == "*" else frozenset(_split(self.api_allowed_hosts.lower()))
         return None if self.key_hashes else frozenset({"localhost", "127.0.0.1", "[::1]", self.api_host.lower()})
+
+    @property
+    def upload_patience(self) -> UploadPatience:
+        """How long uploads are waited for."""
+        return UploadPatience(self.upload_idle_timeout_s, self.upload_timeout_s)
 
     @property
     def webhook_policy(self) -> TargetPolicy:

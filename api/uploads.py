@@ -9,6 +9,7 @@ from anyio import CapacityLimiter
 from fastapi import Request
 
 from api.multipart import PartBegin, PartData, PartEnd, read_parts
+from api.settings import UploadPatience
 from common.errors import BodyTooLargeError, RequestError
 from common.files import FileStore
 
@@ -32,10 +33,10 @@ class Upload:
 class Uploads:
     """Receives forms with one file named `file`."""
 
-    def __init__(self, files: FileStore, most_file_bytes: int, idle_timeout_s: float) -> None:
+    def __init__(self, files: FileStore, most_file_bytes: int, patience: UploadPatience) -> None:
         self._files = files
         self._most_file_bytes = most_file_bytes
-        self._idle_timeout_s = idle_timeout_s
+        self._patience = patience
         self._threads = CapacityLimiter(WRITING_THREADS)
 
     async def receive(self, request: Request, key: str) -> Upload:
@@ -55,7 +56,7 @@ class Uploads:
         return receiver.upload
 
     async def _read(self, request: Request, receiver: "_Receiver") -> None:
-        async for event in read_parts(request, self._most_file_bytes + FORM_BYTES, self._idle_timeout_s):
+        async for event in read_parts(request, self._most_file_bytes + FORM_BYTES, self._patience):
             match event:
                 case PartBegin():
                     receiver.begin(event)
@@ -69,7 +70,7 @@ class Uploads:
 
     def _check_declared(self, request: Request) -> None:
         declared = request.headers.get("content-length", "")
-        if declared.isdecimal() and int(declared) > self._most_file_bytes + FORM_BYTES:
+        if declared.isdecimal() and len(declared) < 20 and int(declared) > self._most_file_bytes + FORM_BYTES:
             raise _too_large(self._most_file_bytes)
 
 

@@ -14,6 +14,8 @@
     ├── NotFoundError
     ├── FileInUseError              a run still reads the file
     ├── QueueFullError              try again later; carries the wait
+    │   ├── RateLimitedError        the caller makes too many requests
+    │   └── TooManyJobsError        the caller has too many jobs that have not ended
     ├── UnavailableError            a part we depend on is away
     ├── LeaseLostError              this worker no longer owns the job
     └── EngineError                 the model could not produce an answer
@@ -132,6 +134,18 @@ class QueueFullError(FinanceLLMError):
     def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class RateLimitedError(QueueFullError):
+    """The caller passed its requests a minute."""
+
+    code = "rate_limited"
+
+
+class TooManyJobsError(QueueFullError):
+    """The caller has as many jobs queued or running as it may have."""
+
+    code = "too_many_jobs"
 
 
 class UnavailableError(FinanceLLMError):

@@ -45,6 +45,7 @@ class Outcome(StrEnum):
     REPEATED = "repeated"
     MISMATCH = "mismatch"
     FULL = "full"
+    TOO_MANY = "too_many"
 
 
 class Submission(Value):
@@ -148,9 +149,16 @@ class NewJob:
         return self.prompt_tokens + self.request.max_tokens
 
 
-def submit(job: NewJob, max_backlog_tokens: int, result_ttl_s: int) -> Operation[Submission]:
-    """Accept a job atomically with its event, index entries and idempotency record."""
+def submit(
+    job: NewJob, max_backlog_tokens: int, result_ttl_s: int, max_open_jobs: int | None = None
+) -> Operation[Submission]:
+    """Accept a job atomically with its event, index entries and idempotency record.
+
+    `max_open_jobs` bounds its caller's submitted jobs that have not ended; items of bulk runs are none of them.
+    """
     parameters = job_parameters(job, result_ttl_s) | {"max_backlog_tokens": max_backlog_tokens}
+    if max_open_jobs is not None:
+        parameters["max_open_jobs"] = max_open_jobs
     if job.traceparent is not None:
         parameters["traceparent"] = job.traceparent
     if job.idempotency_key is not None:

@@ -8,7 +8,7 @@ from common.errors import RequestError
 from common.jobs import GenerateRequest
 from common.prompts import Message, Role, chat_messages
 from common.unsupported import without_unsupported
-from common.wire import Labels, WholeNumber, faults_in_words
+from common.wire import WHOLE, Labels, faults_in_words
 
 # Asked for by this name, whichever model is served answers.
 MODEL_ALIAS = "financellm"
@@ -16,6 +16,7 @@ DEFAULT_MAX_TOKENS = 256
 SEEDS = 2**31
 _SHOWN_FAULTS = 5
 
+MostTokens = Annotated[int, Field(ge=1, le=1_000_000), WHOLE]
 StopString = Annotated[str, Field(min_length=1, max_length=256)]
 ROLES = {"system": Role.SYSTEM, "developer": Role.SYSTEM, "user": Role.USER, "assistant": Role.ASSISTANT}
 
@@ -92,16 +93,16 @@ class ChatCompletionRequest(Wire):
     messages: list[ChatMessage] = Field(
         min_length=1, description="The conversation; built-in instructions are put in front where no system turn is."
     )
-    max_tokens: WholeNumber | None = Field(
-        None, ge=1, le=1_000_000, description=f"Most tokens to generate; {DEFAULT_MAX_TOKENS} where not said."
+    max_tokens: MostTokens | None = Field(
+        None, description=f"Most tokens to generate; {DEFAULT_MAX_TOKENS} where not said."
     )
-    max_completion_tokens: WholeNumber | None = Field(
-        None, ge=1, le=1_000_000, description="The newer name of `max_tokens`; both must agree where both are sent."
+    max_completion_tokens: MostTokens | None = Field(
+        None, description="The newer name of `max_tokens`; both must agree where both are sent."
     )
     temperature: float | None = Field(None, ge=0, le=2, description="0, the default, always takes the likeliest token.")
     top_p: float | None = Field(None, gt=0, le=1, description="Sample from the likeliest tokens of this probability.")
-    seed: WholeNumber | None = Field(
-        None, ge=-(2**63), lt=2**63, description="Makes sampling repeatable; 0 where not said. Counted modulo 2**31."
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63), WHOLE] | None = Field(
+        None, description="Makes sampling repeatable; 0 where not said. Counted modulo 2**31."
     )
     stop: StopString | Annotated[list[StopString], Field(max_length=4)] | None = Field(
         None, description="The answer ends before the first of these."

@@ -10,8 +10,10 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-# JSON has one kind of number: 5.0 is a whole one, "5" is none.
-WholeNumber = Annotated[int, BeforeValidator(_whole)]
+# JSON has one kind of number: 5.0 is a whole one, "5" is none. Limits of optional numbers go before it in an
+# Annotated, or pydantic describes them in words that JSON Schema does not have.
+WHOLE = BeforeValidator(_whole)
+WholeNumber = Annotated[int, WHOLE]
 Labels = Annotated[
     dict[Annotated[str, Field(min_length=1, max_length=64)], Annotated[str, Field(max_length=512)]],
     Field(max_length=16),

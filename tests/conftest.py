@@ -7,10 +7,15 @@ from pathlib import Path
 import fakeredis
 import pytest
 import redis
+from hypothesis import settings
 
 from common.keys import Keys
 from common.store import JobStore
 from tests.support.redis_process import RedisProcess
+
+# A busy machine makes any example slow, which is no defect.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

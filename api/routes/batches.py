@@ -3,20 +3,21 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
+from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
 from api.batch_schemas import BATCH_ID_PATTERN, BatchPage, BatchSubmission, BatchView, batch_view
 from api.deps import Call
-from api.responses import json_response, problems
-from api.route import GatewayRoute
+from api.responses import json_response, openai_problems
+from api.route import OpenAIRoute
 
-EVERYWHERE = problems("unauthorized", "wrong_host", "invalid_request", "headers_too_large", "unavailable")
-ON_A_BATCH = EVERYWHERE | problems("not_found")
-ON_SUBMISSION = EVERYWHERE | problems(
+EVERYWHERE = openai_problems("unauthorized", "wrong_host", "invalid_request", "headers_too_large", "unavailable")
+ON_A_BATCH = EVERYWHERE | openai_problems("not_found")
+ON_SUBMISSION = EVERYWHERE | openai_problems(
     "malformed_body", "body_timeout", "body_too_large", "unsupported_media_type", "invalid_request"
 )
 
-router = APIRouter(prefix="/v1/batches", tags=["batches"], route_class=GatewayRoute)
+router = APIRouter(prefix="/v1/batches", tags=["batches"], route_class=OpenAIRoute)
 
 BatchId = Annotated[str, Path(description="Id of a batch.", examples=["batch_" + "0" * 22])]
 
@@ -31,8 +32,8 @@ async def create_batch(call: Call, submission: BatchSubmission) -> Response:
 async def list_batches(
     call: Call,
     after: Annotated[
-        str | SkipJsonSchema[None],
-        Query(pattern=BATCH_ID_PATTERN, description="Read on below this batch: `last_id` of the page before."),
+        Annotated[str, Field(pattern=BATCH_ID_PATTERN)] | SkipJsonSchema[None],
+        Query(description="Read on below this batch: `last_id` of the page before."),
     ] = None,
     limit: Annotated[int, Query(ge=1, le=100, description="Most batches on the page.")] = 20,
 ) -> Response:

@@ -39,6 +39,7 @@ CHUNK_SCHEMA = {
         "prompt_too_long",
         "idempotency_key_reused",
         "queue_full",
+        "too_many_jobs",
         "job_cancelled",
         "job_failed",
         "model_files_error",

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
 from api.collection_schemas import (
@@ -40,7 +41,10 @@ UPLOAD = {
                 "schema": {
                     "type": "object",
                     "required": ["file"],
-                    "properties": {"file": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+                    "properties": {
+                        "file": {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}
+                    },
+                    "additionalProperties": False,
                 }
             }
         },
@@ -65,7 +69,9 @@ async def create_collection(call: Call, creation: CollectionCreation) -> Respons
 async def list_collections(
     call: Call,
     limit: Limit = 20,
-    after: Annotated[str | SkipJsonSchema[None], Query(pattern=COLLECTION_ID_PATTERN, description="Read on.")] = None,
+    after: Annotated[
+        Annotated[str, Field(pattern=COLLECTION_ID_PATTERN)] | SkipJsonSchema[None], Query(description="Read on.")
+    ] = None,
 ) -> Response:
     """Return your collections, newest first."""
     found, has_more = await call.collections.page(call.caller, after, limit)
@@ -110,7 +116,9 @@ async def list_documents(
     call: Call,
     collection_id: CollectionId,
     limit: Limit = 100,
-    after: Annotated[str | SkipJsonSchema[None], Query(pattern=DOCUMENT_ID_PATTERN, description="Read on.")] = None,
+    after: Annotated[
+        Annotated[str, Field(pattern=DOCUMENT_ID_PATTERN)] | SkipJsonSchema[None], Query(description="Read on.")
+    ] = None,
 ) -> Response:
     """Return a collection's documents in the order they were added."""
     found, has_more = await call.collections.documents(call.caller, collection_id, after, limit)

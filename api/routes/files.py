@@ -4,17 +4,18 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
 from api.deps import Call
 from api.file_schemas import DeletedFile, FilePage, FileView, file_view
-from api.responses import json_response, problems
-from api.route import GatewayRoute
+from api.responses import json_response, openai_problems
+from api.route import OpenAIRoute
 from common.stored_files import FILE_ID_PATTERN
 
-EVERYWHERE = problems("unauthorized", "wrong_host", "invalid_request", "headers_too_large", "unavailable")
-ON_A_FILE = EVERYWHERE | problems("not_found")
-ON_UPLOAD = EVERYWHERE | problems(
+EVERYWHERE = openai_problems("unauthorized", "wrong_host", "invalid_request", "headers_too_large", "unavailable")
+ON_A_FILE = EVERYWHERE | openai_problems("not_found")
+ON_UPLOAD = EVERYWHERE | openai_problems(
     "malformed_body", "body_timeout", "body_too_large", "unsupported_media_type", "invalid_request"
 )
 FORM = {
@@ -31,6 +32,10 @@ FORM = {
                         "expires_after[anchor]": {"type": "string", "enum": ["created_at"]},
                         "expires_after[seconds]": {"type": "integer", "minimum": 3600, "maximum": 2592000},
                     },
+                    "dependentRequired": {
+                        "expires_after[anchor]": ["expires_after[seconds]"],
+                        "expires_after[seconds]": ["expires_after[anchor]"],
+                    },
                     "additionalProperties": False,
                 }
             }
@@ -38,7 +43,7 @@ FORM = {
     }
 }
 
-router = APIRouter(prefix="/v1/files", tags=["files"], route_class=GatewayRoute)
+router = APIRouter(prefix="/v1/files", tags=["files"], route_class=OpenAIRoute)
 
 FileId = Annotated[str, Path(description="Id of a file, as the upload answered it.", examples=["file-" + "0" * 28])]
 
@@ -56,8 +61,8 @@ async def list_files(
         Literal["batch", "batch_output"] | SkipJsonSchema[None], Query(description="Only files of this purpose.")
     ] = None,
     after: Annotated[
-        str | SkipJsonSchema[None],
-        Query(pattern=FILE_ID_PATTERN, description="Read on after this file: `last_id` of the page before."),
+        Annotated[str, Field(pattern=FILE_ID_PATTERN)] | SkipJsonSchema[None],
+        Query(description="Read on after this file: `last_id` of the page before."),
     ] = None,
     limit: Annotated[int, Query(ge=1, le=10_000, description="Most files on the page.")] = 100,
     order: Annotated[Literal["asc", "desc"], Query(description="By creation.")] = "desc",
@@ -97,7 +102,7 @@ async def read_file(call: Call, file_id: FileId) -> Response:
     "/{file_id}",
     summary="Delete a file",
     response_model=DeletedFile,
-    responses=ON_A_FILE | problems("file_in_use"),
+    responses=ON_A_FILE | openai_problems("file_in_use"),
 )
 async def delete_file(call: Call, file_id: FileId) -> Response:
     """Remove a file for good; one that a batch still reads is refused."""

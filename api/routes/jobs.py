@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
+from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 from sse_starlette import EventSourceResponse
 
@@ -38,6 +39,7 @@ ON_SUBMISSION = ON_A_JOB | problems(
     "webhook_target_refused",
     "idempotency_key_reused",
     "queue_full",
+    "too_many_jobs",
     "model_files_error",
     "unavailable",
 )
@@ -127,8 +129,8 @@ async def list_jobs(
     call: Call,
     limit: Annotated[int, Query(ge=1, le=100, description="Most jobs on the page.")] = 20,
     after: Annotated[
-        str | SkipJsonSchema[None],
-        Query(pattern=JOB_ID_PATTERN, description="Read on below this job: `last_id` of the page before."),
+        Annotated[str, Field(pattern=JOB_ID_PATTERN)] | SkipJsonSchema[None],
+        Query(description="Read on below this job: `last_id` of the page before."),
     ] = None,
 ) -> Response:
     """Return your jobs, newest first."""

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
+from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 from sse_starlette import EventSourceResponse
 
@@ -45,7 +46,9 @@ async def list_queries(
     call: Call,
     collection_id: CollectionId,
     limit: Annotated[int, Query(ge=1, le=100, description="Most queries on the page.")] = 20,
-    after: Annotated[str | SkipJsonSchema[None], Query(pattern=QUERY_ID_PATTERN, description="Read on.")] = None,
+    after: Annotated[
+        Annotated[str, Field(pattern=QUERY_ID_PATTERN)] | SkipJsonSchema[None], Query(description="Read on.")
+    ] = None,
 ) -> Response:
     """Return a collection's queries, newest first."""
     found, has_more = await call.queries.page(call.caller, collection_id, after, limit)
@@ -64,7 +67,9 @@ async def list_rows(
     call: Call,
     collection_id: CollectionId,
     query_id: QueryId,
-    after: Annotated[int | SkipJsonSchema[None], Query(ge=0, description="Read on behind this row.")] = None,
+    after: Annotated[
+        Annotated[int, Field(ge=0)] | SkipJsonSchema[None], Query(description="Read on behind this row.")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=1_000, description="Most rows on the page.")] = 100,
 ) -> Response:
     """Return rows as they stand now, in row order; a row without an answer yet is `pending`."""

@@ -70,6 +70,7 @@ local function finish(id, status, data)
   redis.call('HSET', key, 'status', status, 'finished_at_ms', now)
   redis.call('ZREM', root .. 'leases', id)
   redis.call('ZREM', root .. 'deadlines', id)
+  redis.call('SREM', root .. 'open:' .. field(id, 'caller'), id)
   redis.call('HINCRBY', root .. 'finished', status, 1)
   data.status = status
   emit(id, status, data)

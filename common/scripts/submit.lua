@@ -14,12 +14,18 @@ end
 -- A client library may send a command again whose reply was lost.
 if redis.call('EXISTS', job_key(p.id)) == 1 then return cjson.encode({outcome = 'accepted', job_id = p.id}) end
 
+local open_key = root .. 'open:' .. p.caller
+if p.max_open_jobs and redis.call('SCARD', open_key) >= p.max_open_jobs then
+  return cjson.encode({outcome = 'too_many'})
+end
+
 local backlog = tonumber(redis.call('HGET', root .. 'backlog_tokens', p.lane) or '0')
 if backlog > 0 and backlog + p.cost_tokens > p.max_backlog_tokens then
   return cjson.encode({outcome = 'full', backlog_tokens = backlog})
 end
 
 accept(p)
+redis.call('SADD', open_key, p.id)
 if idempotency_key then
   redis.call('HSET', idempotency_key, 'job_id', p.id, 'body_hash', p.body_hash)
   redis.call('PEXPIRE', idempotency_key, p.idempotency_ttl_ms)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from common.batches import MOST_LINE_DEPTH
 from common.bulk import LineError
 from common.files import FileStore
 
@@ -46,7 +47,8 @@ def raw_lines(files: FileStore, key: str, start: int, index: int, most_bytes: in
             begin, at = at, at + len(text)
             if len(text) > most_bytes:
                 at += _skip_rest(file, text, most_bytes)
-            if text.strip():
+            # Blanks over the limit may hide a request behind them.
+            if text.strip() or len(text) > most_bytes:
                 yield RawLine(number, index, begin, at, text)
                 index += 1
 
@@ -66,8 +68,7 @@ def read_line(line: RawLine, endpoint: str, most_bytes: int) -> dict[str, Any]:
         value = json.loads(line.text.decode("utf-8").lstrip(BYTE_ORDER_MARK))
     except (ValueError, RecursionError) as error:
         raise BadLineError("invalid_json_line", f"The line is not valid JSON: {str(error)[:200]}.") from error
-    # An escaped surrogate without a partner has no UTF-8 form.
-    value = _without_surrogates(value) if b"\\u" in line.text else value
+    value = _checked(value, 0)
     if not isinstance(value, dict):
         raise BadLineError("invalid_json_line", "The line is not a JSON object.")
     if unknown := sorted(set(value) - FIELDS):
@@ -89,14 +90,17 @@ def line_error(line: RawLine, error: BadLineError) -> LineError:
     return LineError(code=error.code, message=str(error), line=line.number, param=error.param)
 
 
-def _without_surrogates(value: Any) -> Any:
+def _checked(value: Any, depth: int) -> Any:
+    """Return the value without escaped surrogates that have no partner, as they have no UTF-8 form."""
     if isinstance(value, str):
         return _SURROGATE.sub("\ufffd", value)
+    if not isinstance(value, list | dict):
+        return value
+    if depth == MOST_LINE_DEPTH:
+        raise BadLineError("invalid_json_line", f"The line is nested deeper than {MOST_LINE_DEPTH} levels.")
     if isinstance(value, list):
-        return [_without_surrogates(item) for item in value]
-    if isinstance(value, dict):
-        return {_without_surrogates(name): _without_surrogates(item) for name, item in value.items()}
-    return value
+        return [_checked(item, depth + 1) for item in value]
+    return {_checked(name, depth): _checked(item, depth + 1) for name, item in value.items()}
 
 
 def _check_fields(value: dict[str, Any], endpoint: str) -> None:

@@ -10,6 +10,7 @@ from worker.retrieval.columns import Cell, Columns, join_signs
 
 _SPACE = re.compile(r"\s+")
 _MAX_SPAN = 200
+_MAX_SPAN_DIGITS = 9
 
 
 def table_lines(table: LexborNode) -> list[str]:
@@ -57,7 +58,8 @@ def _grid(table: LexborNode) -> Iterator[list[Cell]]:
 
 def _span(node: LexborNode, name: str) -> int:
     value = (node.attributes.get(name) or "1").strip()
-    return min(max(int(value), 1), _MAX_SPAN) if value.isdigit() else 1
+    # A superscript is a digit to Python but no number, and numbers of thousands of digits are refused.
+    return min(max(int(value[:_MAX_SPAN_DIGITS]), 1), _MAX_SPAN) if value.isdecimal() else 1
 
 
 def _tight(text: str) -> str:

@@ -23,6 +23,12 @@ _HIDDEN = re.compile(r"display\s*:\s*none", re.I)
 _BREAK_BEFORE = re.compile(r"(?:page-)?break-before\s*:\s*(?:always|page|left|right)", re.I)
 _BREAK_AFTER = re.compile(r"(?:page-)?break-after\s*:\s*(?:always|page|left|right)", re.I)
 _CHARSET = re.compile(rb"""charset\s*=\s*["']?\s*([\w-]+)""", re.I)
+# Python knows codecs that no page is written in; some are quadratic, and one refuses everything.
+_WEB_CHARSET = re.compile(
+    r"utf-?(?:8|16)(?:le|be)?|iso-?8859-\d{1,2}|latin-?1|(?:windows-|cp)125\d|(?:us-)?ascii|gb(?:2312|k|18030)|big5"
+    r"|shift[_-]jis|euc-(?:jp|kr)|koi8-[ru]|macintosh",
+    re.I,
+)
 _ERROR_PAGE = re.compile(
     r"rate (?:threshold|limit) exceeded|too many requests|access denied|(?:page|file) not found"
     r"|\b(?:40[0-9]|429|50[0-4])\b"
@@ -54,7 +60,8 @@ def parse_html(name: str, data: bytes, limits: ParseLimits) -> tuple[tuple[Page,
 
 def _decoded(data: bytes) -> str:
     declared = _CHARSET.search(data[:4096])
-    for encoding in (declared[1].decode("ascii") if declared else "utf-8", "utf-8"):
+    named = declared[1].decode("ascii") if declared else ""
+    for encoding in (named if _WEB_CHARSET.fullmatch(named) else "utf-8", "utf-8"):
         try:
             return data.decode(encoding).removeprefix("\ufeff")
         except (UnicodeDecodeError, LookupError):

@@ -9,7 +9,7 @@ import os
 import resource
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from worker.retrieval.limits import ParseLimits, check_bytes
@@ -19,6 +19,7 @@ from worker.retrieval.problems import DocumentError, Problem
 
 _START_SECONDS = 10.0
 _KEPT_VARIABLES = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
+_MOST_NAME_CHARACTERS = 255
 _MAX_MEMORY_BYTES = 4 * 2**30
 
 
@@ -29,7 +30,7 @@ def parse_isolated(name: str, data: bytes, limits: ParseLimits | None = None) ->
     """
     limits = limits or ParseLimits()
     check_bytes(name, len(data), limits)
-    command = [sys.executable, "-m", "worker.retrieval.parse_process", name, json.dumps(asdict(limits))]
+    command = [sys.executable, "-m", "worker.retrieval.parse_process", _argument(name), json.dumps(asdict(limits))]
     try:
         child = subprocess.run(
             command,
@@ -56,7 +57,12 @@ def parse_isolated(name: str, data: bytes, limits: ParseLimits | None = None) ->
     problem = json.loads(head)
     if problem:
         raise DocumentError(name, Problem(problem["problem"]), problem["explanation"])
-    return Document.from_bytes(body)
+    return replace(Document.from_bytes(body), name=name)
+
+
+def _argument(name: str) -> str:
+    """Return the name as a program's argument can hold it: without NUL, and its end if it is long."""
+    return name.replace("\0", "")[-_MOST_NAME_CHARACTERS:]
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from api.archives import ArchiveError, ArchiveLimits, archive_files, is_archive
+from api.archives import ArchiveError, ArchiveLimits, archive_files, directory_bytes, is_archive
 
 LIMITS = ArchiveLimits(max_files=10, max_file_bytes=50 << 20, max_total_bytes=100 << 20)
 
@@ -87,3 +87,46 @@ def test_office_documents_are_no_archives() -> None:
     assert not is_archive("table.xlsx", _zip(**{"[Content_Types].xml": b"1"}))
     assert not is_archive("renamed.zip", _zip(**{"[Content_Types].xml": b"1"}))
     assert not is_archive("a.zip", io.BytesIO(b"no zip"))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_methods_that_unpack_without_bound_are_refused(method: int) -> None:
+    """Given an entry packed by a method whose pieces cannot be bounded, when opened, then it is refused by name."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        archive.writestr("a.txt", b"Revenue 5")
+    assert _read(file) == [("a.txt", "document_compression")]
+
+
+def test_a_giant_directory_is_refused_before_it_is_read() -> None:
+    """Given an archive whose directory says it has gigabytes, when it is opened, then it is refused by that word."""
+    data = bytearray(_zip(a=b"1").getvalue())
+    end = data.rindex(b"PK\x05\x06")
+    data[end + 12 : end + 16] = (3 << 30).to_bytes(4, "little")
+    assert directory_bytes(io.BytesIO(bytes(data))) == 3 << 30
+    with pytest.raises(ArchiveError) as caught:
+        _read(io.BytesIO(bytes(data)))
+    assert caught.value.error.code == "archive_too_large"
+
+
+def test_the_size_of_a_directory_is_found_in_the_large_format_too() -> None:
+    """Given the records of the 64-bit format, when the directory's size is asked for, then theirs counts."""
+    large = b"PK\x06\x06" + bytes(36) + (1 << 40).to_bytes(8, "little") + bytes(8)
+    end = b"PK\x05\x06" + bytes(8) + b"\xff\xff\xff\xff" + bytes(6)
+    assert directory_bytes(io.BytesIO(large + b"PK\x06\x07" + bytes(16) + end)) == 1 << 40
+    assert directory_bytes(io.BytesIO(b"no archive")) == 0
+
+
+def test_long_names_are_cut_to_their_end() -> None:
+    """Given a name of thousands of characters, when opened, then its end is kept, with what the file is."""
+    ((name, data),) = _read(_zip(**{"x" * 5_000 + ".txt": b"fine"}))
+    assert (len(name), name[-4:], data) == (512, ".txt", b"fine")
+
+
+def test_names_that_are_no_text_are_damage() -> None:
+    """Given an archive whose names say they are UTF-8 and are not, when opened, then it is said to be damaged."""
+    data = _zip(**{"\u00e4\u00e4.txt": b"fine"}).getvalue().replace("\u00e4\u00e4".encode(), b"\xff\xff\xff\xff")
+    assert is_archive("a.zip", io.BytesIO(data))
+    with pytest.raises(ArchiveError) as caught:
+        _read(io.BytesIO(data))
+    assert caught.value.error.code == "archive_damaged"

@@ -63,7 +63,7 @@ async def test_batches_are_listed_newest_first(client: httpx.AsyncClient) -> Non
 )
 async def test_what_cannot_be_done_is_refused_by_name(client: httpx.AsyncClient, field: str, value: Any) -> None:
     answer = await create(client, **{field: value})
-    assert answer.status_code == 422
+    assert answer.status_code == 400
     assert answer.json()["errors"][0]["field"].startswith(field)
 
 

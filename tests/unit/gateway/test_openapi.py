@@ -1,6 +1,6 @@
 """The API's description: complete, and true about errors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -24,6 +24,18 @@ def operations(description: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         for path, methods in description["paths"].items()
         for method, operation in methods.items()
     ]
+
+
+def keywords(value: Any) -> Iterator[str]:
+    """All names of objects that do not hold another object."""
+    if isinstance(value, list):
+        for item in value:
+            yield from keywords(item)
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if not isinstance(item, dict):
+                yield name
+            yield from keywords(item)
 
 
 def test_every_operation_is_explained(description: dict[str, Any]) -> None:
@@ -60,6 +72,17 @@ def test_every_code_that_a_route_can_answer_is_documented(description: dict[str,
     texts = " ".join(answer["description"] for answer in answers)
     undocumented = {code for code in KINDS if f"`{code}`" not in texts}
     assert undocumented == {"internal_error", "method_not_allowed"}
+
+
+def test_limits_are_told_in_words_of_json_schema(description: dict[str, Any]) -> None:
+    """Given the description, when limits of optional values are read, then they are there, and by their JSON names."""
+    assert not {"ge", "le", "gt", "lt", "min_length", "max_length"} & set(keywords(description))
+    chat = description["components"]["schemas"]["ChatCompletionRequest"]["properties"]
+    assert chat["max_tokens"]["anyOf"][0] == {"type": "integer", "minimum": 1, "maximum": 1_000_000}
+    for name, operation in operations(description):
+        for parameter in operation.get("parameters", ()):
+            if parameter["name"] == "after":
+                assert {"pattern", "minimum"} & set(parameter["schema"]), name
 
 
 def test_bodies_refuse_unknown_fields_in_the_schema_too(description: dict[str, Any]) -> None:
