@@ -35,7 +35,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What jobs met, in seconds: waits for a place, and times from arrival to end; `busy_share` is of the workers' time."""
+    """What jobs met, in seconds: waits for a place, and times from arrival to end; `busy_share` is of all workers."""
 
     waits_s: list[float]
     totals_s: list[float]
