@@ -39,9 +39,8 @@ def main() -> int:
         states[part.name] = _run(part, options)
         print(f"{part.name}: {states[part.name]}", file=sys.stderr, flush=True)
     page = render(options.results)
-    print_table(
-        "make bench", ["part", "state"], [[part.name, states.get(part.name, "not asked for")] for part in PARTS]
-    )
+    rows = [[part.name, states.get(part.name, "not asked for")] for part in PARTS]
+    print_table("make bench", ["part", "state"], rows)
     print_line("all", parts=states, page=str(page))
     return int(any(state.startswith("failed") for state in states.values()))
 
@@ -56,9 +55,7 @@ def _run(part: Part, options: argparse.Namespace) -> str:
     words = part.words(options.data, options.peers)
     started_s = time.monotonic()
     try:
-        done = subprocess.run(
-            interpreter_command(words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=TIMEOUT_S
-        )
+        done = subprocess.run(interpreter_command(words), capture_output=True, text=True, timeout=TIMEOUT_S)
     except subprocess.TimeoutExpired:
         return f"failed: not done after {TIMEOUT_S} s"
     lines = done.stdout.strip().splitlines()

@@ -33,14 +33,14 @@ class Prices:
 
 
 def answer_seconds(prefill_per_second: float, decode_per_second: float) -> float:
-    """Return the seconds of one core set for 1,000 answers of PROMPT_TOKENS and ANSWER_TOKENS at full batches."""
+    """Return the measured machine's seconds for 1,000 answers of PROMPT_TOKENS and ANSWER_TOKENS."""
     return ANSWERS * (PROMPT_TOKENS / prefill_per_second + ANSWER_TOKENS / decode_per_second)
 
 
 def cost_rows(engines: Mapping[str, Any], prices: Prices) -> list[tuple[str, float, float, float]]:
     """Return engine, its best decode rate, seconds and dollars for 1,000 answers, the cheapest first.
 
-    Memory of every engine is taken as the native engine's, since it alone is measured; CPU is nine tenths of the price.
+    Memory of every engine is taken as the native engine's, since it alone is measured.
     """
     rows = []
     for name, decode in engines["decode_tokens_per_second"].items():

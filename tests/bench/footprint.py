@@ -1,4 +1,4 @@
-"""`python -m tests.bench.footprint`: resident memory of each process, idle and after work, and seconds of a cold start."""
+"""`python -m tests.bench.footprint`: resident memory of each process, seconds of a cold start."""
 
 import argparse
 import asyncio
@@ -34,9 +34,8 @@ def main() -> None:
         worked = _resident_gb(stack)
     rows = [[name, idle[name], worked[name]] for name in idle]
     print_table("Resident memory, GB", ["process", "idle", f"after {options.jobs} answers"], rows)
-    print_table(
-        "Cold start", ["figure", "s"], [["worker, from its start until it takes jobs", statistics.median(starts_s)]]
-    )
+    start = ["worker, from its start until it takes jobs", statistics.median(starts_s)]
+    print_table("Cold start", ["figure", "s"], [start])
     print_line(
         "footprint",
         engine=options.engine,

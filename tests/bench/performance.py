@@ -82,9 +82,7 @@ def _engines(line: Line, results: Path) -> list[str]:
     rates = {name: [found.get(batch) for batch in batches] for name, found in decode.items()}
     steps = {"a step of the native engine": [1000 * int(batch) / decode["native"][batch] for batch in batches]}
     why = "".join(f"- {name}: {reason}\n" for name, reason in line["why"].items())
-    ready = (
-        f"Ready after {line['ready_s']:.2f} s; {line['resident_gb']:.2f} GB resident with sixteen rows of 1,024 tokens;"
-    )
+    ready = f"Ready after {line['ready_s']:.2f} s; {line['resident_gb']:.2f} GB with sixteen rows of 1,024 tokens;"
     return [
         table(["tokens/s", *(f"decode, batch {batch}" for batch in batches), "prefill"], rows),
         f"{ready} {line['isa']}, {line['threads']} threads.\n",
@@ -146,9 +144,8 @@ def _scaling(line: Line, results: Path) -> list[str]:
 def _footprint(line: Line, results: Path) -> list[str]:
     idle, worked = line["resident_gb_idle"], line["resident_gb_worked"]
     rows = [[name, idle[name], worked[name]] for name in idle]
-    start = (
-        f"A worker takes jobs {line['cold_start_s']:.1f} s after its start (median of {len(line['cold_starts_s'])}).\n"
-    )
+    start_s, starts = line["cold_start_s"], len(line["cold_starts_s"])
+    start = f"A worker takes jobs {start_s:.1f} s after its start, the median of {starts}.\n"
     return [table(["process", "GB idle", "GB after work"], rows), start]
 
 
@@ -194,13 +191,13 @@ SECTIONS: dict[str, Callable[[Line, Path], list[str]]] = {
 
 def _cost(engines: Line | None, prices: Prices) -> list[str]:
     heading = f"## Cost of 1,000 answers on {prices.provider}\n"
-    source = f"Prices of {prices.date} ([source]({prices.source})), kept in `docs/performance/{PRICES_NAME}`.\n"
+    source = f"Prices of {prices.date} ({prices.source}), kept in `docs/performance/{PRICES_NAME}`.\n"
     if engines is None:
         return [heading, source, "TBD-MEASURE: follows from the engines part.\n"]
     rows = cost_rows(engines, prices)
     note = (
         f"{PROMPT_TOKENS} prompt and {ANSWER_TOKENS} answer tokens each, at every engine's best batch, no idle time; "
-        f"speeds of {engines['date']} above, the provider's own cores were not measured. Memory of every engine is taken "
-        "as the native engine's.\n"
+        f"speeds of {engines['date']} above, the provider's own cores were not measured. Memory of every engine is "
+        "taken as the native engine's.\n"
     )
     return [heading, source, table(["engine", "decode tokens/s", "seconds", "dollars"], rows), note]

@@ -1,6 +1,7 @@
 """Line charts as PNG pictures, drawn without a plotting library: axes, ticks, lines with points, a legend."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +81,7 @@ def _draw(canvas: Canvas, points: Sequence[tuple[int, int] | None], colour: Colo
     for point in points:
         if point is not None:
             canvas[point[1] - 3 : point[1] + 4, point[0] - 3 : point[0] + 4] = colour
-    for start, end in zip(points, points[1:], strict=False):
+    for start, end in pairwise(points):
         if start is None or end is None:
             continue
         count = max(abs(end[0] - start[0]), abs(end[1] - start[1]), 1) + 1
