@@ -1,5 +1,7 @@
 """Every engine as the conformance suite gets it: how it is built on the tiny model, or why it cannot be here."""
 
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -16,6 +18,8 @@ from worker.engine.fake import STOP_TOKEN, FakeEngine
 
 # Heads as wide as every engine expects (hidden / heads), and rows that Q8_0 can hold.
 CHANGES: dict[str, Any] = {"hidden_size": 128, "num_attention_heads": 4, "intermediate_size": 256}
+# Names the interpreter of an exporter that cannot live beside the engine.
+EXPORT_PYTHON = "FINANCELLM_EXPORT_PYTHON"
 MAX_ROWS = 4
 ROW_TOKENS = 200
 CACHE_BYTES = 64 << 20
@@ -69,11 +73,12 @@ def make_form(subject: Subject, folder: Path) -> str | None:
     """Make the engine's form of the model; return why it cannot be made, None where it is there."""
     if subject.form is None:
         return None
-    missing = exporter_missing(subject.form)
+    python = os.environ.get(EXPORT_PYTHON, sys.executable)
+    missing = exporter_missing(subject.form, python)
     if missing is not None:
         return missing
     try:
-        export(subject.form, folder)
+        export(subject.form, folder, python)
     except FinanceLLMError as error:
         return error.message
     return None
