@@ -20,7 +20,7 @@ if [[ $(basename "$0") == docker ]]; then
   case "$*" in
     *Size*) echo "${IMAGE_BYTES:-150000000}" ;;
     *User*) echo "${IMAGE_USER:-10001:10001}" ;;
-    *Healthcheck*) echo "${IMAGE_HEALTH:-{\\"Test\\":[]}}" ;;
+    *Healthcheck*) echo "${IMAGE_HEALTH:-[]}" ;;
   esac
 fi
 exit "${NOTE_CODE:-0}"

@@ -74,7 +74,7 @@ def test_a_gguf_is_exported_without_another_package(tmp_path: Path) -> None:
 def test_an_absent_exporter_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given an interpreter without the exporter, when exported, then the error names module and interpreter."""
     monkeypatch.setitem(FORMS, "openvino", Form("openvino", "no_such_module", FORMS["openvino"].command))
-    with pytest.raises(ConfigurationError, match="no_such_module.*--python"):
+    with pytest.raises(ConfigurationError, match=r"no_such_module.*--python"):
         export("openvino", tmp_path)
 
 
