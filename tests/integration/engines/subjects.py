@@ -1,5 +1,6 @@
 """Every engine as the conformance suite gets it: how it is built on the tiny model, or why it cannot be here."""
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from common.errors import FinanceLLMError
 from tests.unit.native.tiny import CONFIG, Floats, reference_logits, tiny_weights, write_tiny
@@ -17,7 +19,7 @@ from worker.engine.base import Engine
 from worker.engine.fake import STOP_TOKEN, FakeEngine
 
 # Heads as wide as every engine expects (hidden / heads), and rows that Q8_0 can hold.
-CHANGES: dict[str, Any] = {"hidden_size": 128, "num_attention_heads": 4, "intermediate_size": 256}
+CHANGES: dict[str, Any] = {"hidden_size": 128, "num_attention_heads": 4, "intermediate_size": 256, "eos_token_id": 258}
 # Names the interpreter of an exporter that cannot live beside the engine.
 EXPORT_PYTHON = "FINANCELLM_EXPORT_PYTHON"
 MAX_ROWS = 4
@@ -45,6 +47,15 @@ class Subject:
 def write_model(folder: Path) -> None:
     """Write the tiny model with the files exporters expect beside the weights."""
     write_tiny(folder, **CHANGES)
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE(vocab={letter: number for number, letter in enumerate(letters)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    names = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(names), "utf-8")
+    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": 258, "pad_token_id": 256}), "utf-8")
 
 
 def regrets(prompt: tuple[int, ...], tokens: list[int]) -> Floats:
