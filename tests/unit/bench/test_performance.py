@@ -87,7 +87,8 @@ def test_costs_follow_from_speed_and_prices(tmp_path: Path) -> None:
     rows = cost_rows(LINES["engines"], prices)
     seconds = 1000 * (PROMPT_TOKENS / 500 + ANSWER_TOKENS / 200)
     dollars = seconds / 2_592_000 * (2 * 20 + 0.5 * 10)
-    assert rows[0] == ("native", 200.0, pytest.approx(seconds), pytest.approx(dollars))
+    assert rows[0][:2] == ("native", 200.0)
+    assert rows[0][2:] == pytest.approx((seconds, dollars))
     assert [row[0] for row in rows] == ["native", "other"]
 
 
