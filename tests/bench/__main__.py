@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.bench.parts import PARTS, Part, chosen, interpreter_command, names
-from tests.bench.performance import RESULTS, render
+from tests.bench.parts import PARTS, RESULTS, Part, chosen, interpreter_command, names
+from tests.bench.performance import render
 from tests.bench.report import print_line, print_table
 
 TIMEOUT_S = 7_200

@@ -51,7 +51,8 @@ def _start_s(stack: Stack) -> float:
     for worker in stack.workers:
         _stop(worker)
     stack.workers.clear()
-    stack.wait_ready(0)
+    while stack.live_workers() != 0:  # or the one before would be taken for the one that starts
+        time.sleep(0.1)
     started_s = time.monotonic()
     stack.start_worker()
     stack.wait_ready(1)
@@ -61,8 +62,6 @@ def _start_s(stack: Stack) -> float:
 def _stop(worker: "subprocess.Popen[bytes]") -> None:
     worker.terminate()
     worker.wait()
-    # The gateway counts a worker for a moment after its end only if it could not say goodbye.
-    time.sleep(0.5)
 
 
 def _resident_gb(stack: Stack) -> dict[str, float]:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+RESULTS = Path(__file__).resolve().parents[2] / "docs" / "performance"
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -14,12 +16,11 @@ class Part:
     what: str
     arguments: tuple[str, ...]
     minutes: float
-    module: str = ""
     needs_data: bool = False
 
     def words(self, data: Path | None, peers: bool) -> list[str]:
         """Return the words after `python -m` of this part's command."""
-        words = [f"tests.bench.{self.module or self.name}", *self.arguments]
+        words = [f"tests.bench.{self.name}", *self.arguments]
         if self.name == "engines" and not peers:
             words.append("--engines")  # named none: the native engine alone
         if self.needs_data:

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.cost import ANSWER_TOKENS, PROMPT_TOKENS, Prices, cost_rows
-from tests.bench.parts import PARTS
+from tests.bench.parts import PARTS, RESULTS
 from tests.bench.plot import draw_lines
 
-ROOT = Path(__file__).resolve().parents[2]
-RESULTS = ROOT / "docs" / "performance"
 PRICES_NAME = "prices.json"
 Line = Mapping[str, Any]
 

@@ -1,8 +1,8 @@
 """A queue before workers that batch, event by event: what waits when, without a machine.
 
 Jobs come at random (Poisson) and wait for a free place. A worker gives every row it runs one token a step, and a step
-takes `step_s(rows)`: so rows slow each other down as they do in the engines bench. Prefill counts as `prefill_tokens`
-more tokens of the row's own.
+takes `step_s(rows)`: so rows slow each other down as they do in the engines bench. Prefill is
+not modelled: where it matters, its time counts as more tokens of the job.
 """
 
 import heapq

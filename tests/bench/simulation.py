@@ -1,7 +1,7 @@
 """`python -m tests.bench.simulation`: how long jobs wait by arrival rate and workers, and how many workers to run.
 
-`--engines FILE` takes the steps from a line of the engines bench, `--validate` compares the model with a real stack of
-fake workers. Nothing here needs a model.
+Steps of the engine and the gateway's rate come from what `make bench` recorded, where it did. `--validate` compares the
+model with a real stack of fake workers. Nothing here needs a model.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.http_load import Connection
+from tests.bench.parts import RESULTS
 from tests.bench.queue_model import Fleet, Load, Outcome, StepTime, simulate, step_time, workers_needed
 from tests.bench.report import percentile, print_line, print_table
 from tests.support.stack import Stack
@@ -23,19 +24,20 @@ SHARES = (0.5, 0.8, 0.95)
 FAKE_ROWS = 4
 FAKE_STEP_S = 0.02
 JOBS = 4_000
+ASSUMED = "an assumption: 25 ms, and 2 ms for each row"
 
 
 def main() -> None:
     """Predict, and where asked validate; print tables and the machine line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--engines", type=Path, default=None, help="docs/performance/engines.json: steps of the engine")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of recorded lines")
     parser.add_argument("--rows", type=int, default=16, help="jobs a worker runs at once")
     parser.add_argument("--tokens", type=int, default=100, help="mean tokens of an answer")
     parser.add_argument("--wait", type=float, default=10.0, help="seconds that 95 of 100 jobs may wait")
-    parser.add_argument("--gateway-jobs-per-second", type=float, default=None, help="what one gateway takes (service)")
     parser.add_argument("--validate", action="store_true", help="compare with one and two fake workers")
     options = parser.parse_args()
-    step_s = _steps(options.engines, options.rows)
+    engines, gateway = _recorded(options.results, "engines"), _recorded(options.results, "gateway")
+    step_s = _steps(engines, options.rows)
     lengths = [max(1, round(options.tokens * share)) for share in (0.5, 0.75, 1.0, 1.25, 1.5)]
     capacity = options.rows / step_s(options.rows) / options.tokens
     waits = [_predicted(fleet, capacity, options.rows, step_s, lengths) for fleet in FLEETS]
@@ -49,18 +51,23 @@ def main() -> None:
         advice=advice,
         validation=checks,
         wait_limit_s=options.wait,
-        steps="measured" if options.engines else "an assumption: 25 ms and 2 ms a row",
-        gateways_limit_workers=None
-        if options.gateway_jobs_per_second is None
-        else options.gateway_jobs_per_second / capacity,
+        steps=ASSUMED if engines is None else f"as the engines bench measured them on {engines['date']}",
+        workers_per_gateway=None if gateway is None else gateway["gateway_jobs_per_second"] / capacity,
     )
 
 
-def _steps(engines: Path | None, rows: int) -> StepTime:
+def _recorded(results: Path, part: str) -> dict[str, Any] | None:
+    path = results / f"{part}.json"
+    if not path.is_file():
+        return None
+    line: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return line
+
+
+def _steps(engines: dict[str, Any] | None, rows: int) -> StepTime:
     if engines is None:
         return lambda count: 0.025 + 0.002 * count
-    line = json.loads(engines.read_text("utf-8"))
-    native = line["decode_tokens_per_second"]["native"]
+    native = engines["decode_tokens_per_second"]["native"]
     return step_time({int(batch): float(rate) for batch, rate in native.items() if int(batch) <= max(rows, 1)})
 
 

@@ -13,8 +13,8 @@ import pytest
 
 from tests.bench import __main__ as bench
 from tests.bench.cost import ANSWER_TOKENS, PROMPT_TOKENS, Prices, cost_rows
-from tests.bench.parts import PARTS, chosen
-from tests.bench.performance import RESULTS, SECTIONS, render
+from tests.bench.parts import PARTS, RESULTS, chosen
+from tests.bench.performance import SECTIONS, render
 from tests.bench.plot import COLOURS, HEIGHT, WIDTH, draw_lines
 from tests.unit.bench.performance_lines import LINES, write_lines
 
