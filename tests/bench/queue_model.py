@@ -147,7 +147,12 @@ def step_time(tokens_per_second: dict[int, float]) -> StepTime:
 
 def workers_needed(rows: int, step_s: StepTime, load: Load, p95_wait_s: float, most: int = 2_000) -> int | None:
     """Return the fewest workers with which 95 of 100 jobs wait no longer; None where `most` do not do."""
-    low, high = 1, 1
+    steps_per_job = sum(load.lengths) / len(load.lengths)
+    jobs_per_second = rows / step_s(rows) / steps_per_job
+    # Fewer would fall behind for ever, which a run of so many jobs need not show.
+    low = high = int(load.per_second / jobs_per_second) + 1
+    if low > most:
+        return None
     while _p95_wait_s(Fleet(high, rows, step_s), load) > p95_wait_s:
         if high >= most:
             return None

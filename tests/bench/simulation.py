@@ -90,7 +90,8 @@ def _advice(capacity: float, rows: int, step_s: StepTime, lengths: list[int], wa
     """Return the workers needed for multiples of what one can do."""
     found = []
     for multiple in (0.5, 1, 2, 5, 10, 50):
-        load = Load(JOBS, multiple * capacity, lengths)
+        per_second = multiple * capacity
+        load = Load(max(JOBS, round(10 * wait_s * per_second)), per_second, lengths)
         found.append({"jobs_per_second": load.per_second, "workers": workers_needed(rows, step_s, load, wait_s)})
     return found
 

@@ -162,3 +162,14 @@ def test_tests_are_run_by_make_with_plain_output(runner: Runner) -> None:
     """Given the script that CI starts, when run, then it is `make test` whose last line is pytest's."""
     assert runner.run(".ci/run").returncode == 0
     assert runner.calls[-1] == "make test ARGS=--color=no"
+
+
+@pytest.mark.parametrize(
+    ("engine", "extra"), [("llamacpp", "--no-build-isolation"), ("openvino", "openvino-export.txt")]
+)
+def test_an_engine_gets_its_pinned_packages_and_its_tests(engine: str, extra: str, runner: Runner) -> None:
+    """Given an engine with a lock, when its job runs, then that lock is installed, and the suite runs for it alone."""
+    assert runner.run(f".ci/engines {engine}").returncode == 0
+    assert f"--require-hashes --requirement .lock/peers/{engine}.txt --target" in runner.calls[0]
+    assert any(extra in call for call in runner.calls)
+    assert runner.calls[-1] == f"make test ARGS=tests/integration/engines -k {engine} -rs --color=no"
