@@ -27,7 +27,7 @@ stamp = $(VENV)/.installed-$(1)-$(shell cat .lock/$(1).txt pyproject.toml worker
 SERVE_STAMP := $(call stamp,serve)
 DEV_STAMP := $(call stamp,dev)
 
-.PHONY: help run test lint model train bench-service bench-peers chaos lock audit clean
+.PHONY: help run test lint model train bench bench-service bench-peers chaos lock audit clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -51,6 +51,9 @@ model: $(DEV_STAMP) ## prepare the model that tests and benches use
 train: $(DEV_STAMP) ## curate, train, merge, pack, evaluate: RECIPE=default|smoke DATA=FOLDER (docs/training.md names its files)
 	@test -n "$(DATA)" || { echo "make train needs DATA=FOLDER or FINANCELLM_SHARED_DATA: the data files that docs/training.md names." >&2; exit 1; }
 	@$(PY) -m training.pipeline --recipe $(RECIPE) --data-dir $(DATA) $(ARGS)
+
+bench: model ## measure everything, then write docs/performance.md: ARGS="--only engines,scaling --peers --data FOLDER"
+	@$(PY) -m tests.bench $(ARGS)
 
 bench-service: model ## measure the service; the last line is one JSON object
 	@$(PY) -m tests.bench.service $(ARGS)

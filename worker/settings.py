@@ -37,8 +37,10 @@ class WorkerSettings(Settings):
     lanes: Annotated[tuple[Lane, ...], NoDecode] = Field(
         (Lane.INTERACTIVE, Lane.BULK), description="Lanes served, first one first, comma separated."
     )
-    engine: Literal["auto", "native", "transformers", "fake"] = Field(
-        "auto", description="`auto` takes the native engine where it is built and packed, else transformers."
+    engine: Literal["auto", "native", "transformers", "vllm", "openvino", "onnxruntime", "llamacpp", "fake"] = Field(
+        "auto",
+        description="`auto` takes the native engine where it is built and packed, else transformers; the others need "
+        "their extra and, all but vllm, their own form of the model: docs/engines.md.",
     )
     max_rows: int = Field(16, ge=1, le=256, description="Jobs this worker runs at once.")
     drain_s: float = Field(
@@ -53,10 +55,10 @@ class WorkerSettings(Settings):
         1, ge=1, description="A job whose worker was lost this often runs with no other beside it."
     )
     engine_threads: int | None = Field(
-        None, ge=1, description="Threads of the native engine; by the CPU quota if not set."
+        None, ge=1, description="Threads of the engine (all but transformers and fake); by the CPU quota if not set."
     )
     kv_cache_bytes: int = Field(
-        512 << 20, ge=1 << 20, description="Keys and values of the native engine; 12 KiB a token of the 0.5B model."
+        512 << 20, ge=1 << 20, description="Keys and values of the engine; 12 KiB a token of the 0.5B model in bf16."
     )
     transformers_dtype: Literal["bfloat16", "float32"] = Field(
         "bfloat16", description="Number format of the transformers engine."

@@ -82,7 +82,7 @@ def _redis_commands_per_job(stack: Stack, jobs: int) -> float:
         started_s = time.monotonic()
         with CommandCounter(client) as burst:
             replies, _ = asyncio.run(post_many(stack.port, "/v1/jobs", [BODY.encode()] * jobs, CLIENTS))
-            _wait_until_idle(stack.url)
+            wait_until_idle(stack.url)
         seconds = time.monotonic() - started_s
     _require_accepted(replies)
     return (burst.commands - idle.commands / 2 * seconds) / jobs
@@ -116,7 +116,8 @@ class CommandCounter:
                 self.commands += entry["client_type"] != "lua"
 
 
-def _wait_until_idle(url: str) -> None:
+def wait_until_idle(url: str) -> None:
+    """Wait until no job waits or runs."""
     while True:
         metrics = httpx.get(f"{url}/metrics").text.splitlines()
         busy = [line for line in metrics if line.startswith("vllm:num_requests_")]

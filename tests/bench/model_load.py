@@ -50,13 +50,13 @@ def measure_service(
 ) -> tuple[LoadFigures, LoadFigures]:
     """Run the same requests from one client and from sixteen against one worker."""
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder), engine) as stack:
-        asyncio.run(_load(stack.port, 1, 2, max_tokens, first=10_000))
-        alone = asyncio.run(_load(stack.port, 1, jobs_alone, max_tokens, first=0))
-        together = asyncio.run(_load(stack.port, CLIENTS, jobs_together, max_tokens, first=1_000))
+        asyncio.run(load(stack.port, 1, 2, max_tokens, first=10_000))
+        alone = asyncio.run(load(stack.port, 1, jobs_alone, max_tokens, first=0))
+        together = asyncio.run(load(stack.port, CLIENTS, jobs_together, max_tokens, first=1_000))
     return alone, together
 
 
-async def _load(port: int, clients: int, jobs: int, max_tokens: int, first: int) -> LoadFigures:
+async def load(port: int, clients: int, jobs: int, max_tokens: int, first: int) -> LoadFigures:
     waiting = list(range(first, first + jobs))
     views: list[dict[str, Any]] = []
     latencies_s: list[float] = []
@@ -65,7 +65,7 @@ async def _load(port: int, clients: int, jobs: int, max_tokens: int, first: int)
         connection = Connection(port)
         while waiting:
             started_s = time.perf_counter()
-            views.append(await _answer(connection, typical_request(waiting.pop(0), max_tokens)))
+            views.append(await answer(connection, typical_request(waiting.pop(0), max_tokens)))
             latencies_s.append(time.perf_counter() - started_s)
         await connection.close()
 
@@ -86,7 +86,7 @@ async def _load(port: int, clients: int, jobs: int, max_tokens: int, first: int)
     )
 
 
-async def _answer(connection: Connection, body: dict[str, Any]) -> dict[str, Any]:
+async def answer(connection: Connection, body: dict[str, Any]) -> dict[str, Any]:
     reply = await connection.request("POST", "/v1/jobs", json.dumps(body).encode(), f"Prefer: wait={WAIT_S}\r\n")
     while reply.status == 202 or reply.json()["status"] in {"queued", "running"}:
         job_id = reply.json()["id"]

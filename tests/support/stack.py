@@ -93,7 +93,7 @@ class Stack:
         deadline_s = time.monotonic() + READY_TIMEOUT_S
         while time.monotonic() < deadline_s:
             self._raise_if_dead()
-            if self._live_workers() >= wanted:
+            if self.live_workers() >= wanted:
                 return
             time.sleep(0.1)
         raise TimeoutError(f"the stack was not ready within {READY_TIMEOUT_S} s\n{self.logs()}")
@@ -106,7 +106,8 @@ class Stack:
             texts.append("\n".join([f"--- {path.name}", *tail]))
         return "\n".join(texts)
 
-    def _live_workers(self) -> int:
+    def live_workers(self) -> int:
+        """Return how many workers the gateway counts, -1 where it does not answer."""
         try:
             metrics = httpx.get(f"{self.url}/metrics", headers=self._headers, timeout=5)
         except httpx.TransportError:

@@ -33,8 +33,7 @@ def choose_engine(settings: WorkerSettings) -> str:
 
 def engine_builder(settings: WorkerSettings, name: str) -> Callable[[], Engine]:
     """Return a function that builds a fresh engine of this name."""
-    builders = {"fake": _fake, "transformers": _transformers, "native": _native}
-    return lambda: builders[name](settings)
+    return lambda: BUILDERS[name](settings)
 
 
 def tokenizer_for(settings: WorkerSettings, name: str) -> Tokenizer:
@@ -81,3 +80,49 @@ def _transformers(settings: WorkerSettings) -> Engine:
         settings.transformers_dtype,
         settings.prefill_tokens_per_step,
     )
+
+
+def _vllm(settings: WorkerSettings) -> Engine:
+    from worker.engine.vllm import VllmEngine, VllmOptions
+
+    options = VllmOptions(
+        settings.max_rows,
+        settings.max_job_tokens,
+        settings.kv_cache_bytes,
+        settings.engine_threads,
+        settings.transformers_dtype,
+    )
+    return VllmEngine(settings.model_path, options)
+
+
+def _openvino(settings: WorkerSettings) -> Engine:
+    from worker.engine.openvino import OpenVinoEngine, OpenVinoOptions
+
+    options = OpenVinoOptions(
+        settings.max_rows, settings.max_job_tokens, settings.kv_cache_bytes, settings.engine_threads
+    )
+    return OpenVinoEngine(settings.model_path, options)
+
+
+def _onnxruntime(settings: WorkerSettings) -> Engine:
+    from worker.engine.onnxruntime import OnnxEngine
+
+    return OnnxEngine(settings.model_path, settings.max_rows, settings.max_job_tokens)
+
+
+def _llamacpp(settings: WorkerSettings) -> Engine:
+    from worker.engine.llamacpp import LlamaEngine, LlamaOptions
+
+    options = LlamaOptions(settings.max_rows, settings.max_job_tokens, settings.kv_cache_bytes, settings.engine_threads)
+    return LlamaEngine(settings.model_path, options)
+
+
+BUILDERS: dict[str, Callable[[WorkerSettings], Engine]] = {
+    "fake": _fake,
+    "native": _native,
+    "transformers": _transformers,
+    "vllm": _vllm,
+    "openvino": _openvino,
+    "onnxruntime": _onnxruntime,
+    "llamacpp": _llamacpp,
+}

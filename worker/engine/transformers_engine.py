@@ -15,9 +15,10 @@ from transformers import AutoModelForCausalLM, DynamicCache
 from transformers.utils import logging as transformers_logging
 
 from common.cpu_quota import usable_cpus
-from common.errors import ModelFilesError, PromptTooLongError
-from worker.engine.base import EngineCapabilities, EngineRequest, FinishReason, TokenEvent
+from common.errors import ModelFilesError
+from worker.engine.base import EngineCapabilities, EngineRequest, TokenEvent
 from worker.engine.kv_slots import KvSlots
+from worker.engine.requests import check_request, finish_reason
 from worker.engine.sampling import generator_for, sample
 
 
@@ -77,10 +78,8 @@ class TransformersEngine:
         return self._capabilities
 
     def add(self, request: EngineRequest) -> int:
-        """Admit a row; raises PromptTooLongError if it is longer than a row may be."""
-        prompt_tokens, limit = len(request.prompt_token_ids), self._capabilities.max_row_tokens
-        if prompt_tokens + request.max_tokens > limit:
-            raise PromptTooLongError(prompt_tokens, request.max_tokens, limit)
+        """Admit a row; raises RequestError where it can never run."""
+        check_request(request, self._capabilities.max_row_tokens, self._model.config.vocab_size)
         row = _Row(self._next_number, request, generator_for(request.sampling))
         self._next_number += 1
         self._waiting.append(row)
@@ -98,6 +97,7 @@ class TransformersEngine:
             events += self._emit(joining, logits, rows_in_step)
         return events
 
+    @torch.inference_mode()  # moves another row's cache into the free place
     def abort(self, row: int) -> None:
         """Forget a row."""
         self._waiting = [waiting for waiting in self._waiting if waiting.number != row]
@@ -181,7 +181,7 @@ class TransformersEngine:
             logprob = float(logits[index].log_softmax(0)[token]) if row.request.logprobs else None
             row.last_token = token
             row.made += 1
-            reason = _finish_reason(row, token)
+            reason = finish_reason(row.request, token, row.made)
             events.append(TokenEvent(row.number, token, at_s, rows_in_step, reason, logprob))
             if reason is not None:
                 self._remove(self._running.index(row))
@@ -191,9 +191,3 @@ class TransformersEngine:
         self._slots.remove(slot)
         self._running[slot] = self._running[-1]
         self._running.pop()
-
-
-def _finish_reason(row: _Row, token: int) -> FinishReason | None:
-    if token in row.request.stop_token_ids:
-        return FinishReason.STOP
-    return FinishReason.LENGTH if row.made == row.request.max_tokens else None

@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 
 from common.errors import FinanceLLMError
-from tests.bench.peers.gguf_file import write_gguf
 from tests.bench.peers.places import PEERS, models_dir
 from tests.bench.peers.steps import StepFailedError, Steps
 from tests.bench.peers.w8a8 import write_w8a8
+from training.gguf_file import write_gguf
 
 # int4 as the exporter's guide advises for processors: symmetric, every layer, groups of 128.
 _WEIGHT_FORMATS = {

@@ -13,11 +13,11 @@ from safetensors.numpy import load_file
 from common.errors import ModelFilesError
 from common.model_files import ModelManifest
 from tests.bench.peers import models, places
-from tests.bench.peers.gguf_file import gguf_names, write_gguf
 from tests.bench.peers.models import PeerModel, make_model
 from tests.bench.peers.steps import StepFailedError, Steps
 from tests.bench.peers.w8a8 import write_w8a8
 from tests.unit.native.tiny import CONFIG, write_tiny
+from training.gguf_file import gguf_names, write_gguf
 
 GATE = "model.layers.0.mlp.gate_proj.weight"
 

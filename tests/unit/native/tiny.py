@@ -115,9 +115,9 @@ def silu(x: Floats) -> Floats:
     return result
 
 
-def reference_logits(weights: dict[str, Floats], tokens: list[int]) -> Floats:
-    """Return float32 [tokens, vocabulary] logits of the tiny model."""
-    c = CONFIG
+def reference_logits(weights: dict[str, Floats], tokens: list[int], config: dict[str, Any] | None = None) -> Floats:
+    """Return float32 [tokens, vocabulary] logits of the tiny model, of CONFIG unless another config is given."""
+    c = CONFIG if config is None else config
     x = weights["model.embed_tokens.weight"][tokens]
     for index in range(c["num_hidden_layers"]):
         w = {name.removeprefix(f"model.layers.{index}."): value for name, value in weights.items()}

@@ -12,8 +12,6 @@ from common.errors import (
     EngineError,
     FinanceLLMError,
     ModelFilesError,
-    PromptTooLongError,
-    RequestError,
 )
 from worker.engine.base import EngineCapabilities, EngineRequest, FinishReason, TokenEvent
 from worker.engine.native.blocks import BLOCK_TOKENS, BlockPool, blocks_for
@@ -21,6 +19,7 @@ from worker.engine.native.packed import PACKED_NAME, read_header, verify_tensors
 from worker.engine.native.rows import Row, Slice
 from worker.engine.native.scheduler import Scheduler
 from worker.engine.native.speculation import BALANCE_TOKENS
+from worker.engine.requests import check_request
 
 _import_error: str | None = None
 try:
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from worker.engine.native._native import ChoiceTuple, SequenceTuple
 
 ISA_VARIABLE = "FINANCELLM_ISA"
-MAX_TEMPERATURE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +124,7 @@ class NativeEngine:
 
     def add(self, request: EngineRequest) -> int:
         """Queue a row; raises RequestError where it can never run."""
-        self._check(request)
+        check_request(request, self._capabilities.max_row_tokens, self._vocabulary)
         return self.scheduler.add(request)
 
     def step(self) -> list[TokenEvent]:
@@ -156,29 +154,6 @@ class NativeEngine:
     def close(self) -> None:
         """Release weights, cache and threads."""
         del self._forward
-
-    def _check(self, request: EngineRequest) -> None:
-        prompt, limit = request.prompt_token_ids, self._capabilities.max_row_tokens
-        if not prompt:
-            raise RequestError("The prompt is empty.", "prompt_token_ids")
-        if request.max_tokens < 1:
-            raise RequestError(f"max_tokens is {request.max_tokens}; it must be at least 1.", "max_tokens")
-        if len(prompt) + request.max_tokens > limit:
-            raise PromptTooLongError(len(prompt), request.max_tokens, limit, "max_tokens")
-        if min(prompt) < 0 or max(prompt) >= self._vocabulary:
-            wrong = next(token for token in prompt if not 0 <= token < self._vocabulary)
-            raise RequestError(
-                f"Token id {wrong} is outside the vocabulary of {self._vocabulary} tokens.", "prompt_token_ids"
-            )
-        sampling = request.sampling
-        if not 0.0 <= sampling.temperature <= MAX_TEMPERATURE:
-            raise RequestError(
-                f"temperature is {sampling.temperature}; it must be 0 to {MAX_TEMPERATURE}.", "temperature"
-            )
-        if not 0.0 < sampling.top_p <= 1.0:
-            raise RequestError(f"top_p is {sampling.top_p}; it must be above 0 and at most 1.", "top_p")
-        if not 0 <= sampling.top_k < 1 << 31:
-            raise RequestError(f"top_k is {sampling.top_k}; it must not be negative.", "top_k")
 
     def _compute(self, parts: list[Slice]) -> list["list[ChoiceTuple] | FinanceLLMError"]:
         inputs = [_sequence(part) for part in parts]

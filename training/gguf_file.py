@@ -1,6 +1,6 @@
 """Writes a prepared model as GGUF for llama.cpp, quantised as its own converter does for a tied model.
 
-The bench feeds token ids, so the file carries no vocabulary. Matrices are Q8_0 or Q4_0, the embeddings, which are the
+Workers feed token ids, so the file carries no vocabulary. Matrices are Q8_0 or Q4_0, the embeddings, which are the
 head too, always Q8_0, vectors float32.
 """
 

@@ -1,0 +1,34 @@
+"""What every engine asks of a request before it is admitted, and when a row ends."""
+
+from common.errors import PromptTooLongError, RequestError
+from worker.engine.base import EngineRequest, FinishReason
+
+MAX_TEMPERATURE = 2.0
+
+
+def check_request(request: EngineRequest, max_row_tokens: int, vocabulary: int) -> None:
+    """Raise RequestError where a row can never run: what is wrong, which value, which field."""
+    prompt = request.prompt_token_ids
+    if not prompt:
+        raise RequestError("The prompt is empty.", "prompt_token_ids")
+    if request.max_tokens < 1:
+        raise RequestError(f"max_tokens is {request.max_tokens}; it must be at least 1.", "max_tokens")
+    if len(prompt) + request.max_tokens > max_row_tokens:
+        raise PromptTooLongError(len(prompt), request.max_tokens, max_row_tokens, "max_tokens")
+    if min(prompt) < 0 or max(prompt) >= vocabulary:
+        wrong = next(token for token in prompt if not 0 <= token < vocabulary)
+        raise RequestError(f"Token id {wrong} is outside the vocabulary of {vocabulary} tokens.", "prompt_token_ids")
+    sampling = request.sampling
+    if not 0.0 <= sampling.temperature <= MAX_TEMPERATURE:
+        raise RequestError(f"temperature is {sampling.temperature}; it must be 0 to {MAX_TEMPERATURE}.", "temperature")
+    if not 0.0 < sampling.top_p <= 1.0:
+        raise RequestError(f"top_p is {sampling.top_p}; it must be above 0 and at most 1.", "top_p")
+    if not 0 <= sampling.top_k < 1 << 31:
+        raise RequestError(f"top_k is {sampling.top_k}; it must not be negative.", "top_k")
+
+
+def finish_reason(request: EngineRequest, token_id: int, made: int) -> FinishReason | None:
+    """Return why a row ends with its latest token, the `made`-th; None where it goes on."""
+    if token_id in request.stop_token_ids:
+        return FinishReason.STOP
+    return FinishReason.LENGTH if made >= request.max_tokens else None
