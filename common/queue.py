@@ -11,6 +11,7 @@ from kombu.entity import Queue
 from kombu.exceptions import OperationalError
 from kombu.transport import redis as redis_transport
 
+from common.broker_channel import PermitChannel
 from common.errors import UnavailableError
 from common.jobs import Lane
 from common.settings import Settings
@@ -32,8 +33,7 @@ def queue_name(lane: Lane) -> str:
 
 def make_celery(settings: Settings) -> Celery:
     """Build the Celery app that gateway and workers share; no result backend, JSON only."""
-    # Permits held when a connection breaks are sent again by the reaper; giving them back over it ended the worker.
-    redis_transport.Channel.do_restore = False
+    redis_transport.Transport.Channel = PermitChannel
     app = Celery("financellm", broker=settings.redis_url, set_as_current=False)
     app.conf.update(
         task_queues=[Queue(queue_name(lane)) for lane in Lane],

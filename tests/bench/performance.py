@@ -15,8 +15,8 @@ Line = Mapping[str, Any]
 INTRODUCTION = """# Performance
 
 Written by `make bench` from the lines it recorded in `docs/performance/*.json`; do not edit by hand. Each section says
-with which command, on which machine and on which day its figures were measured. A section marked TBD-MEASURE was not
-measured yet: run its command on a quiet machine, then `python -m tests.bench --render`.
+with which command, on which machine and on which day its figures were measured. Where it says "Not measured yet", run the
+command there on a quiet machine, then `python -m tests.bench --render`.
 """
 
 
@@ -29,7 +29,7 @@ def render(results: Path = RESULTS) -> Path:
         line = lines[part.name]
         sections.append(f"## {part.name.capitalize()}: {part.what}\n")
         if line is None:
-            sections.append(f"TBD-MEASURE: `{part.shown()}`\n")
+            sections.append(f"Not measured yet: `{part.shown()}`\n")
             continue
         sections.append(f"`{line['command']}` · {line['machine']} · {line['date']} · {line['seconds']:.0f} s\n")
         sections += SECTIONS[part.name](line, results)
@@ -191,7 +191,7 @@ def _cost(engines: Line | None, prices: Prices) -> list[str]:
     heading = f"## Cost of 1,000 answers on {prices.provider}\n"
     source = f"Prices of {prices.date} ({prices.source}), kept in `docs/performance/{PRICES_NAME}`.\n"
     if engines is None:
-        return [heading, source, "TBD-MEASURE: follows from the engines part.\n"]
+        return [heading, source, "Not measured yet: follows from the engines part.\n"]
     rows = cost_rows(engines, prices)
     note = (
         f"{PROMPT_TOKENS} prompt and {ANSWER_TOKENS} answer tokens each, at every engine's best batch, no idle time; "

@@ -58,6 +58,8 @@ def test_a_full_redis_ends_no_worker(redis_server: RedisProcess, tmp_path: Path)
         send_permit(workers.celery, Lane.INTERACTIVE, "any")
         message = client.lpop(key)
         worker = workers.start()
+        # Once it has ended a job it is connected to the broker.
+        workers.wait_end(workers.submit("Before"))
         # When the message reaches it while Redis is at its memory limit and cannot note the delivery
         client.config_set("maxmemory", 1)
         # A script whose first write needs no memory may go on.

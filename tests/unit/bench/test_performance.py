@@ -42,7 +42,7 @@ def test_each_section_says_command_machine_and_day(tmp_path: Path) -> None:
     page = render(tmp_path / "performance").read_text("utf-8")
     for part in PARTS:
         assert f"`python -m tests.bench.{part.name} --made-up` · a made-up machine · 2031-02-03 · 61 s" in page
-    assert "\n\nTBD-MEASURE" not in page.replace(page.partition("## ")[0], "")
+    assert "\n\nNot measured yet" not in page.replace(page.partition("## ")[0], "")
     for row in (
         "| native | 50 | 200 | 500 |",
         "| other | 40 | 100 | 250 |",
@@ -76,8 +76,8 @@ def test_what_was_not_measured_is_marked_with_its_command(tmp_path: Path) -> Non
     write_lines(tmp_path / "performance", "gateway")
     page = render(tmp_path / "performance").read_text("utf-8")
     for part in PARTS:
-        assert (f"TBD-MEASURE: `{part.shown()}`" in page) == (part.name != "gateway")
-    assert "TBD-MEASURE: follows from the engines part" in page
+        assert (f"Not measured yet: `{part.shown()}`" in page) == (part.name != "gateway")
+    assert "Not measured yet: follows from the engines part" in page
 
 
 def test_costs_follow_from_speed_and_prices(tmp_path: Path) -> None:
