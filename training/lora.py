@@ -27,7 +27,7 @@ from training.adapter import adapter_sha256
 from training.adapter_export import RunSummary
 from training.batches import draw_rows
 from training.elementwise import Elementwise, compiled_elementwise
-from training.examples import read_examples
+from training.examples import Example, read_examples
 from training.packed_model import load_packed_model
 from training.recipe import Recipe, load_recipe
 from training.run_progress import RunProgress
@@ -74,12 +74,23 @@ def _train_alone(
     start_sha256 = None if recipe.start_folder is None else adapter_sha256(recipe.start_folder)
     identity = RunIdentity(recipe.fingerprint, rows.data_sha256, base_sha256(model_folder), start_sha256)
     model = load_packed_model(model_folder, recipe.adapter, choose_elementwise(recipe, device, console), device)
-    examples = rows.examples
-    if recipe.max_rows is not None:
-        examples = draw_rows(examples, recipe.max_rows, recipe.packing, recipe.seed)
-    trainer = Trainer(recipe, rows, examples, model, identity, out)
+    trainer = Trainer(recipe, rows, chosen_rows(recipe, rows.examples), model, identity, out)
     with RunProgress(console, trainer.planned_steps, trainer.records) as progress:
         return trainer.run(limits, progress.report)
+
+
+def chosen_rows(recipe: Recipe, rows: list[Example]) -> list[Example]:
+    """Return the rows of the recipe's sources, or of all, and of these at most its `max_rows`.
+
+    Raises ConfigurationError for a source that the data has no row of.
+    """
+    missing = recipe.source_epochs.keys() - {row.source for row in rows}
+    if missing:
+        raise ConfigurationError(f"The data has no row of {', '.join(sorted(missing))}, which the recipe names.")
+    chosen = [row for row in rows if not recipe.source_epochs or row.source in recipe.source_epochs]
+    if recipe.max_rows is None:
+        return chosen
+    return draw_rows(chosen, recipe.max_rows, recipe.packing, recipe.seed)
 
 
 @contextmanager

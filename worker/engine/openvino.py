@@ -122,7 +122,9 @@ class OpenVinoEngine:
         config = self._genai.GenerationConfig(
             max_new_tokens=request.max_tokens, ignore_eos=True, logprobs=int(request.logprobs)
         )
-        config.stop_token_ids = set(request.stop_token_ids)
+        # OpenVINO wants an end token among the stop tokens; this one is beyond the vocabulary and never comes.
+        config.eos_token_id = self._vocabulary
+        config.stop_token_ids = {*request.stop_token_ids, self._vocabulary}
         _set_sampling(config, request.sampling)
         return config
 
