@@ -33,7 +33,9 @@ def faults_in_words(errors: Sequence[Mapping[str, Any]]) -> list[Fault]:
 
 
 def _field_path(location: Sequence[Any]) -> str:
+    # An optional value with limits is a union to pydantic, whose branch is no field.
     parts = [str(part) for part in location if part not in {"body", "query", "path", "header"}]
+    parts = [part for part in parts if not part.startswith("constrained-")]
     return ".".join(parts)[:200] or "body"
 
 

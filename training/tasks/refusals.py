@@ -55,6 +55,8 @@ class RefusalTask:
             gold={"question": question, "kind": kind},
             source=f"{example.source}_refusals",
             document=document,
+            # The page as users send it holds the answer.
+            context=None,
         )
 
     def score(self, example: Example, output: str) -> RowScore:

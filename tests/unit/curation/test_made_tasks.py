@@ -48,6 +48,8 @@ def test_refusals_take_the_evidence_away(tmp_path: Path) -> None:
         assert row.answer == NOT_FOUND_LINE
         if row.uid.startswith("a#"):
             assert "1200" not in row.messages[1].content
+        # A service is sent the prompt's evidence, never the page that holds the answer.
+        assert row.context is None
         assert RefusalTask().score(row, NOT_FOUND_LINE).outcome is Outcome.CORRECT
         assert RefusalTask().score(row, "5 | none").outcome is Outcome.WRONG
 
