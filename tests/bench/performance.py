@@ -15,8 +15,8 @@ Line = Mapping[str, Any]
 INTRODUCTION = """# Performance
 
 Written by `make bench` from the lines it recorded in `docs/performance/*.json`; do not edit by hand. Each section says
-with which command, on which machine and on which day its figures were measured. Where it says "Not measured yet", run the
-command there on a quiet machine, then `python -m tests.bench --render`.
+with which command, on which machine and on which day its figures were measured. Where it says "Not measured yet", run
+the command there on a quiet machine, then `python -m tests.bench --render`.
 """
 
 
