@@ -3,7 +3,7 @@
 from kombu.transport import redis
 
 
-class PermitChannel(redis.Channel):  # type: ignore[misc]
+class PermitChannel(redis.Channel):
     """A channel that gives nothing back when it closes, and answers for nothing once it is closed.
 
     Both go over the connection, which is gone by then: kombu 5.7 raises AttributeError there and Celery's worker ends.
@@ -14,9 +14,9 @@ class PermitChannel(redis.Channel):  # type: ignore[misc]
     def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
         """Acknowledge, unless the connection that delivered the message is gone."""
         if not self.closed:
-            super().basic_ack(delivery_tag, multiple=multiple)
+            super().basic_ack(delivery_tag, multiple=multiple)  # type: ignore[no-untyped-call]
 
     def basic_reject(self, delivery_tag: str, requeue: bool = False) -> None:
         """Reject, unless the connection that delivered the message is gone."""
         if not self.closed:
-            super().basic_reject(delivery_tag, requeue=requeue)
+            super().basic_reject(delivery_tag, requeue=requeue)  # type: ignore[no-untyped-call]
