@@ -17,7 +17,8 @@ for _, id in ipairs(ids) do
   if redis.call('SREM', owners, id) == 1 and redis.call('SCARD', owners) == 0 then orphans[#orphans + 1] = state[1] end
   redis.call('HDEL', root .. 'document_names:' .. collection, state[1] .. ' ' .. state[2])
   redis.call('HINCRBY', collection_key(collection), state[3], -1)
-  redis.call('HINCRBY', collection_key(collection), 'bytes', -state[4])
+  -- An empty file's minus zero is no integer to Redis.
+  redis.call('HINCRBY', collection_key(collection), 'bytes', 0 - state[4])
   redis.call('ZREM', root .. 'documents_pending', id)
   redis.call('ZREM', root .. 'document_leases', id)
   redis.call('ZREM', listed, id)
