@@ -72,7 +72,7 @@ class WorkerSettings(Settings):
     )
     extraction_pages: int = Field(2, ge=1, le=5, description="Pages that evidence is selected from where none fits.")
     extraction_more_pages: int = Field(
-        2, ge=0, le=4, description="Next-best pages asked one by one where the chosen ones give no verified answer."
+        0, ge=0, le=4, description="Next-best pages asked one by one where the chosen ones give no verified answer."
     )
     extraction_table_tokens: int = Field(420, ge=50, description="Table rows selected from pages that do not fit.")
     extraction_sentence_tokens: int = Field(230, ge=50, description="Sentences selected from such pages.")

@@ -88,7 +88,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=os.environ.get("FINANCELLM_SHARED_DATA"))
     parser.add_argument("--engine", default="auto", help="engine of the worker")
     parser.add_argument("--limit", type=int, help="ask only the first questions of each group")
-    parser.add_argument("--more-pages", type=int, default=2, help="next-best pages a question may be put to")
+    parser.add_argument("--more-pages", type=int, default=0, help="next-best pages a question may be put to")
     parser.add_argument("--log", type=Path, default=ROOT / ".financellm" / "financebench.jsonl")
     options = parser.parse_args()
     if options.data is None:
