@@ -211,12 +211,18 @@ class _Check:
         return None
 
     def _operand_place(self, operand: Operand) -> Place | None:
-        """Return where an operand is printed; programs drop signs and commas, and may change the scale."""
+        """Return where an operand is printed; programs drop signs and commas, and may change the scale.
+
+        A year on the page is the name of a column and stands behind no operand.
+        """
         for number, printed in self._figures:
+            if printed.figure.unit is Unit.YEAR:
+                continue
             values = {abs(Fraction(printed.figure.value)), abs(printed.figure.amount)}
             if abs(operand.value) in values or _same_in_other_scale(operand.value, printed):
                 return self._place(number, printed)
-        if any(abs(operand.value) == abs(Fraction(figure.value)) for figure in self._given):
+        amounts = (figure for figure in self._given if figure.unit is not Unit.YEAR)
+        if any(abs(operand.value) == abs(Fraction(figure.value)) for figure in amounts):
             return Place(-1, "question", 0, 0, operand.text)
         return None
 

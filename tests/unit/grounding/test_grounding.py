@@ -87,6 +87,13 @@ def test_computed_numbers_need_their_operands() -> None:
     assert grounding.unverified[0].reason == "its program uses 35955, which no passage holds"
 
 
+def test_years_stand_behind_no_operand() -> None:
+    """Given a program over the names of columns, when it is checked, then it is unverified, asked for or not."""
+    years = Computation(calculate("2022-2021"), Scale.PERCENT)
+    assert _finding("Sales grew by 1%.", years) is Finding.UNVERIFIED
+    assert _finding("Sales grew by 1%.", years, question="How did sales grow from 2021 to 2022?") is Finding.UNVERIFIED
+
+
 def test_a_computed_number_names_its_operands_places() -> None:
     """Given a computed ratio, when it is checked, then each operand's place cuts it out of the passage."""
     ratio = Computation(calculate("(34229-19232)/34229*100"), Scale.PERCENT)
