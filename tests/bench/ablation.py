@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,9 @@ def measure(options: argparse.Namespace) -> dict[str, DevScores]:
     def score(folder: Path, budget: Budget = BALANCED) -> DevScores:
         return dev_scores(folder, dev_questions(options.data, options.questions, budget), budget)
 
+    def trained_score(name: str, rows: list[Row]) -> DevScores:
+        return score(trained(name, rows, base, options.out))
+
     base = options.out / "base"
     if not base.is_dir():
         _call("training.prepare", "--model-dir", base, "--adapter", "none")
@@ -108,7 +112,7 @@ def measure(options: argparse.Namespace) -> dict[str, DevScores]:
     with options.rows.open(encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines]
     for name, chosen in variants(rows, options.count).items():
-        found[name] = scores.once(name, lambda n=name, c=chosen: score(trained(n, c, base, options.out)))  # type: ignore[misc]
+        found[name] = scores.once(name, partial(trained_score, name, chosen))
     return found
 
 

@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from tests.chaos.caller import Caller
 from tests.chaos.cluster import Cluster, Member
@@ -26,9 +26,9 @@ class Chaos:
     notes: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
 
-    async def submit(self, kind: str, question: str, ending: Ending = Ending.SUCCEEDED, **options: object) -> Entry:
+    async def submit(self, kind: str, question: str, ending: Ending = Ending.SUCCEEDED, **options: Any) -> Entry:
         """Have a job accepted and keep it in the ledger."""
-        job_id = await self.caller.submit(question, **options)  # type: ignore[arg-type]
+        job_id = await self.caller.submit(question, **options)
         return self.ledger.add(Entry(job_id, self.caller.name, kind, ending))
 
     def any_worker(self) -> Member:

@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import httpx
 
@@ -82,9 +83,9 @@ class Load:
         self._listeners.add(task)
         task.add_done_callback(self._listeners.discard)
 
-    async def _submit(self, number: int, kind: str, ending: Ending = Ending.SUCCEEDED, **options: object) -> Entry:
+    async def _submit(self, number: int, kind: str, ending: Ending = Ending.SUCCEEDED, **options: Any) -> Entry:
         question = f"Question {number}: what was revenue?"
-        job_id = await self._caller.submit(question, **options)  # type: ignore[arg-type]
+        job_id = await self._caller.submit(question, **options)
         return self._ledger.add(Entry(job_id, self._caller.name, kind, ending))
 
 
