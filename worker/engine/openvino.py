@@ -13,11 +13,10 @@ from common.errors import EngineError, ModelFilesError
 from common.model_files import CONFIG_NAME
 from worker.engine.base import EngineCapabilities, EngineRequest, FinishReason, Sampling, TokenEvent
 from worker.engine.optional import exported, import_for
-from worker.engine.requests import check_request, finish_reason
+from worker.engine.requests import check_request, finish_reason, library_seed, whole_gib
 
 FOLDER_NAME = "openvino"
 STEP_TOKENS = 2_048
-SEED_MASK = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +27,6 @@ class OpenVinoOptions:
     max_row_tokens: int
     cache_bytes: int
     threads: int | None = None
-
-    @property
-    def cache_gigabytes(self) -> int:
-        """The cache in the unit of OpenVINO's scheduler."""
-        return max(1, -(-self.cache_bytes // (1 << 30)))
 
 
 @dataclass(slots=True, eq=False)
@@ -54,7 +48,7 @@ class OpenVinoEngine:
         folder = exported("openvino", model_dir / FOLDER_NAME)
         config = json.loads((model_dir / CONFIG_NAME).read_text("utf-8"))
         scheduler = genai.SchedulerConfig()
-        scheduler.cache_size = options.cache_gigabytes
+        scheduler.cache_size = whole_gib(options.cache_bytes)
         scheduler.max_num_batched_tokens = STEP_TOKENS
         scheduler.max_num_seqs = options.max_rows
         scheduler.dynamic_split_fuse = True
@@ -156,4 +150,4 @@ def _set_sampling(config: Any, sampling: Sampling) -> None:
     config.temperature, config.top_p = sampling.temperature, sampling.top_p
     if sampling.top_k > 0:
         config.top_k = sampling.top_k
-    config.rng_seed = sampling.seed & SEED_MASK
+    config.rng_seed = library_seed(sampling)

@@ -1,9 +1,12 @@
-"""What every engine asks of a request before it is admitted, and when a row ends."""
+"""What engines share: what is asked of a request before it is admitted, when a row ends, units libraries want."""
 
 from common.errors import PromptTooLongError, RequestError
-from worker.engine.base import EngineRequest, FinishReason
+from worker.engine.base import EngineRequest, FinishReason, Sampling
 
 MAX_TEMPERATURE = 2.0
+# Libraries take seeds as signed 64-bit numbers.
+_SEED_MASK = (1 << 63) - 1
+_GIB = 1 << 30
 
 
 def check_request(request: EngineRequest, max_row_tokens: int, vocabulary: int) -> None:
@@ -32,3 +35,13 @@ def finish_reason(request: EngineRequest, token_id: int, made: int) -> FinishRea
     if token_id in request.stop_token_ids:
         return FinishReason.STOP
     return FinishReason.LENGTH if made >= request.max_tokens else None
+
+
+def library_seed(sampling: Sampling) -> int:
+    """Return the row's seed as libraries take it: not negative, below 2^63."""
+    return sampling.seed & _SEED_MASK
+
+
+def whole_gib(size_bytes: int) -> int:
+    """Return a size in whole gibibytes, at least one, as libraries take the size of their cache."""
+    return max(1, -(-size_bytes // _GIB))

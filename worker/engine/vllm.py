@@ -13,9 +13,7 @@ from common.cpu_quota import usable_cpus
 from common.errors import ConfigurationError, ModelFilesError
 from worker.engine.base import EngineCapabilities, EngineRequest, TokenEvent
 from worker.engine.optional import import_for
-from worker.engine.requests import check_request, finish_reason
-
-SEED_MASK = (1 << 63) - 1
+from worker.engine.requests import check_request, finish_reason, library_seed, whole_gib
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +122,7 @@ class VllmEngine:
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             top_k=sampling.top_k,
-            seed=sampling.seed & SEED_MASK,
+            seed=library_seed(sampling),
             max_tokens=request.max_tokens,
             stop_token_ids=sorted(request.stop_token_ids),
             ignore_eos=True,
@@ -158,4 +156,4 @@ def _set_environment(options: VllmOptions) -> None:
     os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", ",".join(map(str, cores)))
-    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(max(1, -(-options.cache_bytes // (1 << 30)))))
+    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(whole_gib(options.cache_bytes)))

@@ -135,7 +135,7 @@ def test_abort(subject: Subject, engine: Engine) -> None:
 
 
 def test_seed(subject: Subject, engine: Engine) -> None:
-    """Given a temperature, when drawn, then equal seeds give equal tokens; only an engine that samples varies by seed."""
+    """Given a temperature, when drawn, then equal seeds give equal tokens; only engines that sample vary by seed."""
 
     def drawn(seed: int) -> list[int]:
         return alone(engine, asked(subject, PROMPTS[0], sampling=Sampling(1.8, 0.98, 100, seed)))
@@ -146,7 +146,7 @@ def test_seed(subject: Subject, engine: Engine) -> None:
 
 
 def test_logprobs(subject: Subject, engine: Engine) -> None:
-    """Given a request for log probabilities, when run, then they are near the reference's, if it has any; unasked, none."""
+    """Given a request for log probabilities, when run, then they are the reference's, or none; unasked, there are none."""
     row = engine.add(asked(subject, PROMPTS[0], logprobs=True))
     events = drain(engine)[row]
     found = [event.logprob for event in events]
