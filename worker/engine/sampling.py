@@ -3,15 +3,14 @@
 import torch
 
 from worker.engine.base import Sampling
-
-SEED_MASK = (1 << 63) - 1
+from worker.engine.requests import library_seed
 
 
 def generator_for(sampling: Sampling) -> torch.Generator | None:
     """Return a row's own source of randomness, None where it is greedy."""
     if sampling.temperature <= 0:
         return None
-    return torch.Generator().manual_seed(sampling.seed & SEED_MASK)
+    return torch.Generator().manual_seed(library_seed(sampling))
 
 
 def sample(logits: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> int:

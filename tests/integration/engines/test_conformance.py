@@ -146,7 +146,7 @@ def test_seed(subject: Subject, engine: Engine) -> None:
 
 
 def test_logprobs(subject: Subject, engine: Engine) -> None:
-    """Given a request for log probabilities, when run, then they are the reference's, or none; unasked, there are none."""
+    """Given a request for log probabilities, when run, then they are the reference's or none; unasked, none."""
     row = engine.add(asked(subject, PROMPTS[0], logprobs=True))
     events = drain(engine)[row]
     found = [event.logprob for event in events]
