@@ -17,19 +17,9 @@ from worker.engine.base import EngineCapabilities, EngineRequest, FinishReason, 
 from worker.engine.llamacpp_context import BATCH_TOKENS, Context, Entry
 from worker.engine.numpy_sampling import Floats, choose, generator_for, logprob
 from worker.engine.optional import exported, import_for
-from worker.engine.requests import check_request, finish_reason
+from worker.engine.requests import EngineLimits, check_request, finish_reason
 
 GGUF_NAME = "q8_0.gguf"
-
-
-@dataclass(frozen=True, slots=True)
-class LlamaOptions:
-    """How much the engine may use; `threads` None follows the CPU quota, `cache_bytes` are keys and values in f16."""
-
-    max_rows: int
-    max_row_tokens: int
-    cache_bytes: int
-    threads: int | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -57,14 +47,14 @@ class LlamaEngine:
     Raises ConfigurationError without llama-cpp-python, ModelFilesError where the GGUF is missing or unreadable.
     """
 
-    def __init__(self, model_dir: Path, options: LlamaOptions) -> None:
+    def __init__(self, model_dir: Path, limits: EngineLimits) -> None:
         library = import_for("llamacpp", "llama_cpp")
         path = exported("llamacpp", model_dir / GGUF_NAME)
-        self._context = Context(library, path, options.max_rows, options.cache_bytes, options.threads or usable_cpus())
-        row_tokens = min(options.max_row_tokens, self._context.trained_tokens, self._context.cache_tokens)
+        self._context = Context(library, path, limits.max_rows, limits.cache_bytes, limits.threads or usable_cpus())
+        row_tokens = min(limits.max_row_tokens, self._context.trained_tokens, self._context.cache_tokens)
         self._capabilities = EngineCapabilities(
             name="llamacpp",
-            max_rows=options.max_rows,
+            max_rows=limits.max_rows,
             max_row_tokens=row_tokens,
             batch_invariant=False,
             sampling=True,
@@ -74,7 +64,7 @@ class LlamaEngine:
         )
         self._waiting: list[_Row] = []
         self._running: list[_Row] = []
-        self._free_slots = list(range(options.max_rows))
+        self._free_slots = list(range(limits.max_rows))
         self._next_number = 0
 
     @property

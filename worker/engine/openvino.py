@@ -13,20 +13,10 @@ from common.errors import EngineError, ModelFilesError
 from common.model_files import CONFIG_NAME
 from worker.engine.base import EngineCapabilities, EngineRequest, FinishReason, Sampling, TokenEvent
 from worker.engine.optional import exported, import_for
-from worker.engine.requests import check_request, finish_reason, library_seed, whole_gib
+from worker.engine.requests import EngineLimits, check_request, finish_reason, library_seed, whole_gib
 
 FOLDER_NAME = "openvino"
 STEP_TOKENS = 2_048
-
-
-@dataclass(frozen=True, slots=True)
-class OpenVinoOptions:
-    """How much the engine may use; `cache_bytes` is rounded up to whole gigabytes, the only size OpenVINO takes."""
-
-    max_rows: int
-    max_row_tokens: int
-    cache_bytes: int
-    threads: int | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -42,18 +32,18 @@ class OpenVinoEngine:
     Raises ConfigurationError without openvino-genai, ModelFilesError where the exported model is missing or unusable.
     """
 
-    def __init__(self, model_dir: Path, options: OpenVinoOptions) -> None:
+    def __init__(self, model_dir: Path, limits: EngineLimits) -> None:
         self._runtime = import_for("openvino", "openvino")
         self._genai = genai = import_for("openvino", "openvino_genai")
         folder = exported("openvino", model_dir / FOLDER_NAME)
         config = json.loads((model_dir / CONFIG_NAME).read_text("utf-8"))
         scheduler = genai.SchedulerConfig()
-        scheduler.cache_size = whole_gib(options.cache_bytes)
+        scheduler.cache_size = whole_gib(limits.cache_bytes)
         scheduler.max_num_batched_tokens = STEP_TOKENS
-        scheduler.max_num_seqs = options.max_rows
+        scheduler.max_num_seqs = limits.max_rows
         scheduler.dynamic_split_fuse = True
         scheduler.enable_prefix_caching = True
-        properties = {"INFERENCE_NUM_THREADS": options.threads or usable_cpus()}
+        properties = {"INFERENCE_NUM_THREADS": limits.threads or usable_cpus()}
         try:
             self._pipeline = genai.ContinuousBatchingPipeline(str(folder), scheduler, "CPU", properties)
         except RuntimeError as error:
@@ -61,8 +51,8 @@ class OpenVinoEngine:
         self._vocabulary = int(config["vocab_size"])
         self._capabilities = EngineCapabilities(
             name="openvino",
-            max_rows=options.max_rows,
-            max_row_tokens=min(options.max_row_tokens, int(config["max_position_embeddings"])),
+            max_rows=limits.max_rows,
+            max_row_tokens=min(limits.max_row_tokens, int(config["max_position_embeddings"])),
             batch_invariant=False,
             sampling=True,
             logprobs=True,

@@ -9,6 +9,7 @@ from common.model_files import TOKENIZER_NAME
 from common.tokens import ChatTokenizer
 from worker.engine.base import Engine
 from worker.engine.fake import ByteTokenizer, FakeEngine
+from worker.engine.requests import EngineLimits
 from worker.engine.text import Tokenizer
 from worker.settings import WorkerSettings
 
@@ -83,25 +84,15 @@ def _transformers(settings: WorkerSettings) -> Engine:
 
 
 def _vllm(settings: WorkerSettings) -> Engine:
-    from worker.engine.vllm import VllmEngine, VllmOptions
+    from worker.engine.vllm import VllmEngine
 
-    options = VllmOptions(
-        settings.max_rows,
-        settings.max_job_tokens,
-        settings.kv_cache_bytes,
-        settings.engine_threads,
-        settings.transformers_dtype,
-    )
-    return VllmEngine(settings.model_path, options)
+    return VllmEngine(settings.model_path, _limits(settings), settings.transformers_dtype)
 
 
 def _openvino(settings: WorkerSettings) -> Engine:
-    from worker.engine.openvino import OpenVinoEngine, OpenVinoOptions
+    from worker.engine.openvino import OpenVinoEngine
 
-    options = OpenVinoOptions(
-        settings.max_rows, settings.max_job_tokens, settings.kv_cache_bytes, settings.engine_threads
-    )
-    return OpenVinoEngine(settings.model_path, options)
+    return OpenVinoEngine(settings.model_path, _limits(settings))
 
 
 def _onnxruntime(settings: WorkerSettings) -> Engine:
@@ -111,10 +102,13 @@ def _onnxruntime(settings: WorkerSettings) -> Engine:
 
 
 def _llamacpp(settings: WorkerSettings) -> Engine:
-    from worker.engine.llamacpp import LlamaEngine, LlamaOptions
+    from worker.engine.llamacpp import LlamaEngine
 
-    options = LlamaOptions(settings.max_rows, settings.max_job_tokens, settings.kv_cache_bytes, settings.engine_threads)
-    return LlamaEngine(settings.model_path, options)
+    return LlamaEngine(settings.model_path, _limits(settings))
+
+
+def _limits(settings: WorkerSettings) -> EngineLimits:
+    return EngineLimits(settings.max_rows, settings.max_job_tokens, settings.kv_cache_bytes, settings.engine_threads)
 
 
 BUILDERS: dict[str, Callable[[WorkerSettings], Engine]] = {

@@ -1,5 +1,7 @@
 """What engines share: what is asked of a request before it is admitted, when a row ends, units libraries want."""
 
+from dataclasses import dataclass
+
 from common.errors import PromptTooLongError, RequestError
 from worker.engine.base import EngineRequest, FinishReason, Sampling
 
@@ -7,6 +9,16 @@ MAX_TEMPERATURE = 2.0
 # Libraries take seeds as signed 64-bit numbers.
 _SEED_MASK = (1 << 63) - 1
 _GIB = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLimits:
+    """How much an engine may use; `cache_bytes` are keys and values, `threads` None follows the CPU quota."""
+
+    max_rows: int
+    max_row_tokens: int
+    cache_bytes: int
+    threads: int | None = None
 
 
 def check_request(request: EngineRequest, max_row_tokens: int, vocabulary: int) -> None:

@@ -13,18 +13,7 @@ from common.cpu_quota import usable_cpus
 from common.errors import ConfigurationError, ModelFilesError
 from worker.engine.base import EngineCapabilities, EngineRequest, TokenEvent
 from worker.engine.optional import import_for
-from worker.engine.requests import check_request, finish_reason, library_seed, whole_gib
-
-
-@dataclass(frozen=True, slots=True)
-class VllmOptions:
-    """How much the engine may use; `cache_bytes` counts on CPUs, on GPUs vLLM takes what the weights leave."""
-
-    max_rows: int
-    max_row_tokens: int
-    cache_bytes: int
-    threads: int | None = None
-    dtype: str = "bfloat16"
+from worker.engine.requests import EngineLimits, check_request, finish_reason, library_seed, whole_gib
 
 
 @dataclass(slots=True, eq=False)
@@ -36,20 +25,21 @@ class _Row:
 class VllmEngine:
     """Implements `worker.engine.base.Engine`.
 
-    Raises ConfigurationError without vllm, ModelFilesError where it cannot load the folder.
+    Its cache is `cache_bytes` on CPUs; on GPUs it takes what the weights leave. Raises ConfigurationError without vllm or
+    where vLLM refuses the folder, ModelFilesError where there is none.
     """
 
-    def __init__(self, model_dir: Path, options: VllmOptions) -> None:
-        _set_environment(options)
+    def __init__(self, model_dir: Path, limits: EngineLimits, dtype: str) -> None:
+        _set_environment(limits)
         self._vllm = vllm = import_for("vllm", "vllm")
         if not model_dir.is_dir():
             raise ModelFilesError(f"{model_dir} holds no prepared model. Run `financellm model prepare`.")
         arguments = vllm.EngineArgs(
             model=str(model_dir),
             skip_tokenizer_init=True,
-            dtype=options.dtype,
-            max_model_len=options.max_row_tokens,
-            max_num_seqs=options.max_rows,
+            dtype=dtype,
+            max_model_len=limits.max_row_tokens,
+            max_num_seqs=limits.max_rows,
             enable_prefix_caching=True,
             scheduling_policy="priority",
             disable_log_stats=True,
@@ -63,7 +53,7 @@ class VllmEngine:
         self._delta = import_for("vllm", "vllm.sampling_params").RequestOutputKind.DELTA
         self._capabilities = EngineCapabilities(
             name="vllm",
-            max_rows=options.max_rows,
+            max_rows=limits.max_rows,
             max_row_tokens=int(config.max_model_len),
             batch_invariant=False,
             sampling=True,
@@ -150,10 +140,10 @@ class VllmEngine:
         return events
 
 
-def _set_environment(options: VllmOptions) -> None:
+def _set_environment(limits: EngineLimits) -> None:
     """Set what vLLM reads when it is imported; what an operator set stands."""
-    cores = sorted(os.sched_getaffinity(0))[: options.threads or usable_cpus()]
+    cores = sorted(os.sched_getaffinity(0))[: limits.threads or usable_cpus()]
     os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", ",".join(map(str, cores)))
-    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(whole_gib(options.cache_bytes)))
+    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(whole_gib(limits.cache_bytes)))

@@ -16,6 +16,7 @@ from tests.unit.native.tiny import CONFIG, Floats, reference_logits, tiny_weight
 from training.export import export, exporter_missing
 from worker.engine.base import Engine
 from worker.engine.fake import STOP_TOKEN, FakeEngine
+from worker.engine.requests import EngineLimits
 
 # Heads as wide as every engine expects (hidden / heads), and rows that Q8_0 can hold.
 CHANGES: dict[str, Any] = {"hidden_size": 128, "num_attention_heads": 4, "intermediate_size": 256, "eos_token_id": 258}
@@ -23,7 +24,7 @@ CHANGES: dict[str, Any] = {"hidden_size": 128, "num_attention_heads": 4, "interm
 EXPORT_PYTHON = "FINANCELLM_EXPORT_PYTHON"
 MAX_ROWS = 4
 ROW_TOKENS = 200
-CACHE_BYTES = 64 << 20
+LIMITS = EngineLimits(MAX_ROWS, ROW_TOKENS, cache_bytes=64 << 20, threads=1)
 
 Build = Callable[[Path], Engine]
 
@@ -127,15 +128,15 @@ def _transformers(folder: Path) -> Engine:
 
 
 def _llamacpp(folder: Path) -> Engine:
-    from worker.engine.llamacpp import LlamaEngine, LlamaOptions
+    from worker.engine.llamacpp import LlamaEngine
 
-    return LlamaEngine(folder, LlamaOptions(MAX_ROWS, ROW_TOKENS, CACHE_BYTES, threads=1))
+    return LlamaEngine(folder, LIMITS)
 
 
 def _openvino(folder: Path) -> Engine:
-    from worker.engine.openvino import OpenVinoEngine, OpenVinoOptions
+    from worker.engine.openvino import OpenVinoEngine
 
-    return OpenVinoEngine(folder, OpenVinoOptions(MAX_ROWS, ROW_TOKENS, CACHE_BYTES, threads=1))
+    return OpenVinoEngine(folder, LIMITS)
 
 
 def _onnxruntime(folder: Path) -> Engine:
@@ -145,9 +146,9 @@ def _onnxruntime(folder: Path) -> Engine:
 
 
 def _vllm(folder: Path) -> Engine:
-    from worker.engine.vllm import VllmEngine, VllmOptions
+    from worker.engine.vllm import VllmEngine
 
-    return VllmEngine(folder, VllmOptions(MAX_ROWS, ROW_TOKENS, CACHE_BYTES, threads=1, dtype="float32"))
+    return VllmEngine(folder, LIMITS, "float32")
 
 
 # Rounding weights to 8 bits moves logits of the tiny model by up to a tenth of their spread, to 4 bits by more.

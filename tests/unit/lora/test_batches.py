@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.errors import ConfigurationError
 from training.batches import StepPlan, build_tree, draw_rows
 from training.examples import Example
-from training.recipe import PackingSettings
+from training.lora import chosen_rows
+from training.recipe import PackingSettings, Recipe
 
 MakeRows = Callable[[int, int, int], list[Example]]
 
@@ -98,6 +100,17 @@ def test_a_source_takes_part_in_its_epochs_only(make_rows: MakeRows) -> None:
         for epoch in range(3)
     ]
     assert planned == [list(range(10)), list(range(5, 10)), list(range(5, 10))]
+
+
+def test_a_recipe_draws_from_its_own_sources(make_rows: MakeRows) -> None:
+    """Given a recipe that names sources, when rows are chosen, then they are of these; an absent one is refused."""
+    rows = [replace(row, source=("once", "never")[at % 2]) for at, row in enumerate(make_rows(4, 5, 40))]
+    recipe = Recipe(name="x", source_epochs={"once": 1}, max_rows=6)
+
+    assert [row.source for row in chosen_rows(recipe, rows)] == ["once"] * 6
+    assert chosen_rows(Recipe(name="x"), rows) == rows
+    with pytest.raises(ConfigurationError, match="absent"):
+        chosen_rows(Recipe(name="x", source_epochs={"absent": 1}), rows)
 
 
 def test_a_row_longer_than_a_pack_stands_alone() -> None:
