@@ -25,8 +25,8 @@ class _Row:
 class VllmEngine:
     """Implements `worker.engine.base.Engine`.
 
-    Its cache is `cache_bytes` on CPUs; on GPUs it takes what the weights leave. Raises ConfigurationError without vllm or
-    where vLLM refuses the folder, ModelFilesError where there is none.
+    Its cache is `cache_bytes` on CPUs; on GPUs it takes what the weights leave. Raises ConfigurationError
+    without vllm or where vLLM refuses the folder, ModelFilesError where there is none.
     """
 
     def __init__(self, model_dir: Path, limits: EngineLimits, dtype: str) -> None:
