@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.bench.http_load import Connection
+from tests.bench.http_load import Connection, Reply
 from tests.support.stack import Stack
 
 COMPANIES = ("Northwind Paper", "Alder Freight", "Cobalt Retail", "Harbor Foods", "Juniper Software", "Kestrel Energy")
@@ -47,13 +47,14 @@ def typical_request(number: int, max_tokens: int) -> dict[str, Any]:
 
 def measure_service(
     engine: str, jobs_alone: int, jobs_together: int, max_tokens: int
-) -> tuple[LoadFigures, LoadFigures]:
-    """Run the same requests from one client and from sixteen against one worker."""
+) -> tuple[LoadFigures, LoadFigures, LoadFigures]:
+    """Run the same requests from one client, from sixteen, and queued all at once, against one worker."""
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder), engine) as stack:
         asyncio.run(load(stack.port, 1, 2, max_tokens, first=10_000))
         alone = asyncio.run(load(stack.port, 1, jobs_alone, max_tokens, first=0))
         together = asyncio.run(load(stack.port, CLIENTS, jobs_together, max_tokens, first=1_000))
-    return alone, together
+        queued = asyncio.run(queue_all(stack.port, jobs_together, max_tokens, first=2_000))
+    return alone, together, queued
 
 
 async def load(port: int, clients: int, jobs: int, max_tokens: int, first: int) -> LoadFigures:
@@ -71,11 +72,28 @@ async def load(port: int, clients: int, jobs: int, max_tokens: int, first: int) 
 
     started_s = time.perf_counter()
     await asyncio.gather(*(client() for _ in range(clients)))
+    return _figures(views, latencies_s, clients, time.perf_counter() - started_s)
+
+
+async def queue_all(port: int, jobs: int, max_tokens: int, first: int) -> LoadFigures:
+    """Submit all jobs over one connection, then wait for each in turn; latencies are those the service states."""
+    connection = Connection(port)
+    started_s = time.perf_counter()
+    replies = [
+        await connection.request("POST", "/v1/jobs", json.dumps(typical_request(number, max_tokens)).encode())
+        for number in range(first, first + jobs)
+    ]
+    views = [await ended(connection, reply) for reply in replies]
     seconds = time.perf_counter() - started_s
+    await connection.close()
+    return _figures(views, [view["result"]["timings"]["total_ms"] / 1000 for view in views], 1, seconds)
+
+
+def _figures(views: list[dict[str, Any]], latencies_s: list[float], clients: int, seconds: float) -> LoadFigures:
     timings = [view["result"]["timings"] for view in views]
     return LoadFigures(
         clients=clients,
-        jobs=jobs,
+        jobs=len(views),
         tokens_per_second=sum(entry["completion_tokens"] for entry in timings) / seconds,
         latencies_s=latencies_s,
         batch_size_mean=_mean([entry["batch_size_mean"] for entry in timings]),
@@ -87,7 +105,15 @@ async def load(port: int, clients: int, jobs: int, max_tokens: int, first: int) 
 
 
 async def answer(connection: Connection, body: dict[str, Any]) -> dict[str, Any]:
-    reply = await connection.request("POST", "/v1/jobs", json.dumps(body).encode(), f"Prefer: wait={WAIT_S}\r\n")
+    """Submit a job and wait for its end."""
+    body_bytes = json.dumps(body).encode()
+    return await ended(
+        connection, await connection.request("POST", "/v1/jobs", body_bytes, f"Prefer: wait={WAIT_S}\r\n")
+    )
+
+
+async def ended(connection: Connection, reply: Reply) -> dict[str, Any]:
+    """Return the view of a submitted job at its end; raises RuntimeError if it was refused or did not succeed."""
     while reply.status == 202 or reply.json()["status"] in {"queued", "running"}:
         job_id = reply.json()["id"]
         reply = await connection.request("GET", f"/v1/jobs/{job_id}?wait={WAIT_S}")

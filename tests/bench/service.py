@@ -21,10 +21,10 @@ def main() -> None:
 
     gateway = measure_gateway(options.gateway_jobs)
     _print_gateway(gateway)
-    alone, together = measure_service(options.engine, options.jobs_alone, options.jobs, options.max_tokens)
+    alone, together, queued = measure_service(options.engine, options.jobs_alone, options.jobs, options.max_tokens)
     engine, bare = bare_tokens_per_second(options.engine, options.jobs, options.max_tokens)
     gain = together.tokens_per_second / alone.tokens_per_second
-    _print_service(engine, alone, together, bare)
+    _print_service(engine, alone, together, queued, bare)
     print_line(
         "service",
         engine=engine,
@@ -34,12 +34,18 @@ def main() -> None:
         redis_commands_per_job=gateway.redis_commands_per_job,
         batching_gain=gain,
         batch_size_mean=together.batch_size_mean,
-        engine_share=together.tokens_per_second / bare,
+        engine_share=queued.tokens_per_second / bare,
+        engine_share_16_clients=together.tokens_per_second / bare,
         typical_p50_s=statistics.median(alone.latencies_s),
         typical_p95_16_clients_s=percentile(together.latencies_s, 0.95),
         gateway_jobs_per_second=gateway.gateway_jobs_per_second,
         floor_jobs_per_second=gateway.floor_jobs_per_second,
-        tokens_per_second={"1": alone.tokens_per_second, str(CLIENTS): together.tokens_per_second, "bare": bare},
+        tokens_per_second={
+            "1": alone.tokens_per_second,
+            str(CLIENTS): together.tokens_per_second,
+            "queued": queued.tokens_per_second,
+            "bare": bare,
+        },
     )
 
 
@@ -60,7 +66,7 @@ def _print_gateway(figures: GatewayFigures) -> None:
     )
 
 
-def _print_service(engine: str, alone: LoadFigures, together: LoadFigures, bare: float) -> None:
+def _print_service(engine: str, alone: LoadFigures, together: LoadFigures, queued: LoadFigures, bare: float) -> None:
     def row(name: str, load: LoadFigures) -> tuple[object, ...]:
         latencies = load.latencies_s
         return (
@@ -78,7 +84,7 @@ def _print_service(engine: str, alone: LoadFigures, together: LoadFigures, bare:
     print_table(
         f"One worker, engine {engine}; the bare engine makes {bare:,.0f} tokens/s on the same requests",
         ("clients", "jobs", "tokens/s", "batch", "p50 s", "p95 s", "queue ms", "prefill ms", "decode ms"),
-        (row("1", alone), row(str(CLIENTS), together)),
+        (row("1", alone), row(str(CLIENTS), together), row("all queued", queued)),
     )
 
 
