@@ -7,10 +7,43 @@
 namespace financellm::FLM_ISA {
 
 inline constexpr bool kUnsignedActivations = true;
-inline constexpr int kPrefetchBytes = 4096;
 
-template <int ROWS, bool STREAM>
-FLM_INLINE void product_rows(const int8_t* a, int depth_tiles, const int8_t* panel, const int32_t* offsets, int32_t* c) {
+// What a product fetches ahead of itself. Few rows run at the speed of memory: what comes next is fetched to the first level
+// cache. More rows run at the speed of the multiplier, which must not wait while a panel is read for its first rows: what
+// comes next goes to the second level cache, a part of the next panel with each pass over this one.
+enum class Ahead { kNothing, kNear, kFar, kHalfPanel, kQuarterPanel };
+
+inline constexpr int kNearBytes = 4096, kFarBytes = 8192;
+inline constexpr int kRowsAtMemorySpeed = 4;
+inline constexpr int kRowsAtOnce = 8;
+
+FLM_INLINE void prefetch_near(const int8_t* from) { _mm_prefetch(reinterpret_cast<const char*>(from), _MM_HINT_T0); }
+FLM_INLINE void prefetch_far(const int8_t* from) { _mm_prefetch(reinterpret_cast<const char*>(from), _MM_HINT_T1); }
+
+// Called for each quad of a tile, which has two cache lines: those of `panel`, and the next of `next`.
+template <Ahead AHEAD>
+FLM_INLINE void fetch_ahead(const int8_t* panel, const int8_t* next, int quad) {
+  if (AHEAD == Ahead::kNear) {
+    prefetch_near(panel + kNearBytes + quad * 128);
+    prefetch_near(panel + kNearBytes + quad * 128 + 64);
+  }
+  if (AHEAD == Ahead::kFar) {
+    prefetch_far(panel + kFarBytes + quad * 128);
+    prefetch_far(panel + kFarBytes + quad * 128 + 64);
+  }
+  if (AHEAD == Ahead::kHalfPanel) prefetch_far(next + quad * 64);
+  if (AHEAD == Ahead::kQuarterPanel && quad % 2 == 0) prefetch_far(next + quad * 32);
+}
+
+// Bytes of the next panel that are fetched with a tile of this one.
+constexpr int next_tile_bytes(Ahead ahead) {
+  if (ahead == Ahead::kHalfPanel) return kTileBytes;
+  return ahead == Ahead::kQuarterPanel ? kTileBytes / 2 : 0;
+}
+
+template <int ROWS, Ahead AHEAD>
+FLM_INLINE void product_rows(const int8_t* a, int depth_tiles, const int8_t* panel, const int32_t* offsets, int32_t* c,
+                             const int8_t* next) {
   constexpr int kChains = ROWS <= 2 ? 2 : 1;  // enough independent sums to hide the latency
   __m512i sum[kChains][ROWS][2];
 #pragma GCC unroll 2
@@ -20,13 +53,10 @@ FLM_INLINE void product_rows(const int8_t* a, int depth_tiles, const int8_t* pan
 #pragma GCC unroll 2
       for (int h = 0; h < 2; ++h)
         sum[chain][r][h] = chain == 0 ? _mm512_loadu_si512(offsets + h * 16) : _mm512_setzero_si512();
-  for (int tile = 0; tile < depth_tiles; ++tile, a += kTileBytes, panel += 2 * kTileBytes) {
+  for (int tile = 0; tile < depth_tiles; ++tile, a += kTileBytes, panel += 2 * kTileBytes, next += next_tile_bytes(AHEAD)) {
 #pragma GCC unroll 2
     for (int quad = 0; quad < 16; ++quad) {
-      if (STREAM) {
-        _mm_prefetch(reinterpret_cast<const char*>(panel) + kPrefetchBytes + quad * 128, _MM_HINT_T0);
-        _mm_prefetch(reinterpret_cast<const char*>(panel) + kPrefetchBytes + quad * 128 + 64, _MM_HINT_T0);
-      }
+      fetch_ahead<AHEAD>(panel, next, quad);
       const __m512i w0 = _mm512_load_si512(panel + quad * 64), w1 = _mm512_load_si512(panel + kTileBytes + quad * 64);
       __m512i(*s)[2] = sum[quad % kChains];
 #pragma GCC unroll 8
@@ -49,31 +79,41 @@ FLM_INLINE void product_rows(const int8_t* a, int depth_tiles, const int8_t* pan
     }
 }
 
-template <bool STREAM>
+template <Ahead AHEAD>
 FLM_INLINE void product_up_to_eight(const int8_t* a, int rows, int tiles, const int8_t* panel, const int32_t* offsets,
-                                    int32_t* c) {
+                                    int32_t* c, const int8_t* next) {
   switch (rows) {
-    case 1: return product_rows<1, STREAM>(a, tiles, panel, offsets, c);
-    case 2: return product_rows<2, STREAM>(a, tiles, panel, offsets, c);
-    case 3: return product_rows<3, STREAM>(a, tiles, panel, offsets, c);
-    case 4: return product_rows<4, STREAM>(a, tiles, panel, offsets, c);
-    case 5: return product_rows<5, STREAM>(a, tiles, panel, offsets, c);
-    case 6: return product_rows<6, STREAM>(a, tiles, panel, offsets, c);
-    case 7: return product_rows<7, STREAM>(a, tiles, panel, offsets, c);
-    default: return product_rows<8, STREAM>(a, tiles, panel, offsets, c);
+    case 1: return product_rows<1, AHEAD>(a, tiles, panel, offsets, c, next);
+    case 2: return product_rows<2, AHEAD>(a, tiles, panel, offsets, c, next);
+    case 3: return product_rows<3, AHEAD>(a, tiles, panel, offsets, c, next);
+    case 4: return product_rows<4, AHEAD>(a, tiles, panel, offsets, c, next);
+    case 5: return product_rows<5, AHEAD>(a, tiles, panel, offsets, c, next);
+    case 6: return product_rows<6, AHEAD>(a, tiles, panel, offsets, c, next);
+    case 7: return product_rows<7, AHEAD>(a, tiles, panel, offsets, c, next);
+    default: return product_rows<8, AHEAD>(a, tiles, panel, offsets, c, next);
+  }
+}
+
+template <Ahead AHEAD>
+FLM_INLINE void product_passes(const int8_t* a, int rows, int tiles, const int8_t* panel, const int32_t* offsets,
+                               int32_t* c, const int8_t* next) {
+  for (int r = 0; r < rows; r += kRowsAtOnce) {
+    const int8_t* from = a + (r / kTileRows) * tiles * kTileBytes + (r % kTileRows) * kTileDepth;
+    product_up_to_eight<AHEAD>(from, rows - r, tiles, panel, offsets, c + r * kPanelColumns, next);
+    next += tiles * next_tile_bytes(AHEAD);
   }
 }
 
 template <class Drain>
 inline void product_tile(const int8_t* a, int rows, int depth_tiles, const int8_t* panel, const int32_t* offsets,
                          int32_t* c, bool first_use, Drain&) {
-  for (int r = 0; r < rows; r += 8) {
-    const int8_t* from = a + (r / kTileRows) * depth_tiles * kTileBytes + (r % kTileRows) * kTileDepth;
-    if (first_use && r == 0)
-      product_up_to_eight<true>(from, rows - r, depth_tiles, panel, offsets, c);
-    else
-      product_up_to_eight<false>(from, rows - r, depth_tiles, panel, offsets, c + r * kPanelColumns);
-  }
+  const int8_t* next = panel + int64_t{2} * depth_tiles * kTileBytes;
+  if (!first_use) return product_passes<Ahead::kNothing>(a, rows, depth_tiles, panel, offsets, c, next);
+  if (rows <= kRowsAtMemorySpeed)
+    return product_up_to_eight<Ahead::kNear>(a, rows, depth_tiles, panel, offsets, c, next);
+  if (rows <= kRowsAtOnce) return product_up_to_eight<Ahead::kFar>(a, rows, depth_tiles, panel, offsets, c, next);
+  if (rows <= 2 * kRowsAtOnce) return product_passes<Ahead::kHalfPanel>(a, rows, depth_tiles, panel, offsets, c, next);
+  product_passes<Ahead::kQuarterPanel>(a, rows, depth_tiles, panel, offsets, c, next);
 }
 
 // 16 rows of 16 columns and 4 depths a round.

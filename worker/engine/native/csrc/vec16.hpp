@@ -171,32 +171,57 @@ FLM_INLINE V16 first_lanes(int count, V16 a, V16 b) {
   return a;
 }
 
+// Folds 2 * HALF values to one: (0, HALF), (1, HALF + 1), ... and so on with half as many.
+template <int HALF, class Combine>
+FLM_INLINE float fold(float* t, Combine combine) {
+  for (int i = 0; i < HALF; ++i) t[i] = combine(t[i], t[i + HALF]);
+  if constexpr (HALF > 1) fold<HALF / 2>(t, combine);
+  return t[0];
+}
+
 // Adds the lanes as a balanced tree: (0+8, 1+9, ...) then (0+4, ...), (0+2, ...), (0+1).
 FLM_INLINE float reduce_add(V16 v) {
   float t[16];
   store(t, v);
-  for (int half = 8; half >= 1; half /= 2)
-    for (int i = 0; i < half; ++i) t[i] += t[i + half];
-  return t[0];
+  return fold<8>(t, [](float a, float b) FLM_INLINE_LAMBDA { return a + b; });
 }
 
 FLM_INLINE float reduce_max(V16 v) {
   float t[16];
   store(t, v);
-  for (int half = 8; half >= 1; half /= 2)
-    for (int i = 0; i < half; ++i) t[i] = t[i] > t[i + half] ? t[i] : t[i + half];
-  return t[0];
+  return fold<8>(t, [](float a, float b) FLM_INLINE_LAMBDA { return a > b ? a : b; });
 }
 
 inline constexpr float kRoundMagic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, half to even
 
 FLM_INLINE V16 round_even(V16 v) { return (v + set1(kRoundMagic)) - set1(kRoundMagic); }
 
+// The low byte and the low half of each lane. Compilers take vectors apart for these, lane by lane, so the instructions are
+// named where there are some.
+FLM_INLINE PartB low_bytes(PartI v) {
+#if defined(__AVX512F__)
+  return (PartB)_mm512_cvtepi32_epi8((__m512i)v);
+#elif defined(__AVX2__)
+  const __m256i four = _mm256_shuffle_epi8((__m256i)v, _mm256_set1_epi32(0x0c080400));
+  return (PartB)_mm_cvtsi128_si64(_mm_unpacklo_epi32(_mm256_castsi256_si128(four), _mm256_extracti128_si256(four, 1)));
+#else
+  return __builtin_convertvector(v, PartB);
+#endif
+}
+
+FLM_INLINE PartH low_halves(PartU v) {
+#if defined(__AVX512F__)
+  return (PartH)_mm512_cvtepi32_epi16((__m512i)v);
+#else
+  return __builtin_convertvector(v, PartH);
+#endif
+}
+
 // Rounds |v| < 2^22 half to even and keeps the low byte of the integer, `flip` xored in.
 FLM_INLINE void store_int8(int8_t* to, V16 v, int8_t flip) {
   v = v + set1(kRoundMagic);
   FLM_EACH_PART {
-    PartB bytes = __builtin_convertvector((PartI)v.part[i], PartB) ^ flip;
+    PartB bytes = low_bytes((PartI)v.part[i]) ^ flip;
     std::memcpy(to + i * kLanes, &bytes, sizeof bytes);
   }
 }
@@ -215,7 +240,7 @@ FLM_INLINE V16 load_bf16(const uint16_t* from) {
 FLM_INLINE void store_bf16(uint16_t* to, V16 v) {
   FLM_EACH_PART {
     PartU bits = (PartU)v.part[i];
-    PartH half = __builtin_convertvector((bits + 0x7fff + ((bits >> 16) & 1)) >> 16, PartH);
+    PartH half = low_halves((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
     std::memcpy(to + i * kLanes, &half, sizeof half);
   }
 }
