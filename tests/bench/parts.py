@@ -37,7 +37,7 @@ PARTS = (
     Part("engines", "decode and prefill speed, memory, of the engine alone and of its peers", ("--rounds", "3"), 6),
     Part("fidelity", "what quantisation costs", ("--documents", "4"), 4, needs_data=True),
     Part("latency", "queue, prefill and decode by prompt, answer and clients", (), 6),
-    Part("service", "what the service adds to the engine", ("--jobs", "48"), 4),
+    Part("service", "what the service adds to the engine", ("--jobs", "200"), 6),
     Part("gateway", "what the gateway costs", (), 1),
     Part("scaling", "more workers", (), 4),
     Part("footprint", "memory and cold start", (), 2),
