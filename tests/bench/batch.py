@@ -1,12 +1,14 @@
-"""A large batch on the fake engine: `python -m tests.bench.batch --lines 50000`; wall time, memory, rows lost."""
+"""A large batch on the fake engine: `python -m tests.bench.batch --lines 50000`; wall time, memory, rows lost.
+
+One line in a hundred asks for a parameter that is refused, so that the error file has something to be complete in.
+Resident memory of the gateway, the workers and Redis is read before, at each quarter of the rows, and after.
+"""
 
 import argparse
-import json
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,16 @@ import httpx
 import psutil
 import redis
 
+from tests.bench.batch_client import ended, finished_share, result_ids, start_batch
+from tests.bench.report import print_line, print_table
 from tests.support.bulk_runs import chat_line
 from tests.support.stack import Stack
 
-TERMINAL = {"completed", "failed", "expired", "cancelled"}
 MEBIBYTE = 1 << 20
-POLL_S = 0.5
+REFUSED_EVERY = 100
+QUARTERS = (0.25, 0.5, 0.75)
+MOMENTS = ("before", "at 25%", "at 50%", "at 75%", "peak", "after")
+_POLL_S = 0.5
 
 
 class Memory:
@@ -28,12 +34,12 @@ class Memory:
     def __init__(self, stack: Stack) -> None:
         api = stack.api
         assert api is not None
-        self._processes = {"api": api.pid, **{f"worker_{n}": worker.pid for n, worker in enumerate(stack.workers)}}
+        self._processes = {"gateway": api.pid, **{f"worker {n}": worker.pid for n, worker in enumerate(stack.workers)}}
         self._redis = redis.Redis.from_url(stack.redis.url)
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
-        self.before = self.sample()
-        self.peak = dict(self.before)
+        self.seen = {"before": self.sample()}
+        self.peak = dict(self.seen["before"])
 
     def __enter__(self) -> "Memory":
         self._thread.start()
@@ -44,21 +50,32 @@ class Memory:
         self._thread.join()
         self._redis.close()
 
+    def note(self, moment: str) -> None:
+        """Keep a sample under a name."""
+        self.seen[moment] = self.sample()
+
     def sample(self) -> dict[str, float]:
         """Return mebibytes by process."""
         found = {name: psutil.Process(pid).memory_info().rss / MEBIBYTE for name, pid in self._processes.items()}
         info: Any = self._redis.info("memory")
         return found | {"redis": info["used_memory"] / MEBIBYTE}
 
+    def by_process(self) -> dict[str, dict[str, float]]:
+        """Return mebibytes by process and moment, the peak among them."""
+        seen = self.seen | {"peak": self.peak}
+        return {
+            name: {moment: round(seen[moment][name], 1) for moment in MOMENTS if moment in seen} for name in self.peak
+        }
+
     def _watch(self) -> None:
-        while not self._done.wait(POLL_S):
+        while not self._done.wait(_POLL_S):
             for name, mebibytes in self.sample().items():
                 self.peak[name] = max(self.peak[name], mebibytes)
 
 
 def main() -> None:
     """Run one batch and print what it took."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.batch", description=__doc__)
     parser.add_argument("--lines", type=int, default=50_000)
     parser.add_argument("--workers", type=int, default=1)
     arguments = parser.parse_args()
@@ -69,67 +86,51 @@ def main() -> None:
 
 def run(stack: Stack, lines: int) -> dict[str, Any]:
     """Upload a file, run its batch to the end, read both results."""
+    path = stack.folder / "in.jsonl"
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(line(number) + "\n" for number in range(lines))
     with httpx.Client(base_url=stack.url, timeout=600) as client, Memory(stack) as memory:
-        path = stack.folder / "in.jsonl"
-        with path.open("w", encoding="utf-8") as file:
-            file.writelines(
-                chat_line(f"row-{n}", f"Question {n} about revenue?", max_tokens=4) + "\n" for n in range(lines)
-            )
         started_s = time.monotonic()
-        with path.open("rb") as file:
-            uploaded = client.post("/v1/files", data={"purpose": "batch"}, files={"file": file}).raise_for_status()
-        uploaded_s = time.monotonic() - started_s
-        body = {
-            "input_file_id": uploaded.json()["id"],
-            "endpoint": "/v1/chat/completions",
-            "completion_window": "24h",
-        }
-        batch = client.post("/v1/batches", json=body).raise_for_status().json()
-        while batch["status"] not in TERMINAL:
-            time.sleep(POLL_S)
+        batch = start_batch(client, path)
+        quarters = list(QUARTERS)
+        while not ended(batch):
+            time.sleep(_POLL_S)
             batch = client.get(f"/v1/batches/{batch['id']}").raise_for_status().json()
+            while quarters and finished_share(batch) >= quarters[0]:
+                memory.note(f"at {quarters.pop(0):.0%}")
         wall_s = time.monotonic() - started_s
-        rows = Counter(custom_ids(client, batch["output_file_id"]))
-        rows.update(custom_ids(client, batch["error_file_id"]))
-        after = memory.sample()
+        answered = Counter(result_ids(client, batch["output_file_id"]))
+        refused = Counter(result_ids(client, batch["error_file_id"]))
+        memory.note("after")
+    rows = answered + refused
     return {
-        "bench": "batch",
-        "engine": "fake",
         "status": batch["status"],
-        "rows": sum(rows.values()),
+        "rows_answered": answered.total(),
+        "rows_refused": refused.total(),
         "rows_lost": lines - len(rows),
-        "rows_doubled": sum(rows.values()) - len(rows),
-        "upload_s": round(uploaded_s, 2),
-        "wall_s": round(wall_s, 1),
+        "rows_doubled": rows.total() - len(rows),
+        "seconds": round(wall_s, 1),
         "rows_per_second": round(lines / wall_s, 1),
         "input_mib": round(path.stat().st_size / MEBIBYTE, 1),
-        "memory_mib": {
-            name: {
-                "before": round(memory.before[name], 1),
-                "peak": round(memory.peak[name], 1),
-                "after": round(last, 1),
-            }
-            for name, last in after.items()
-        },
+        "memory_mib": memory.by_process(),
     }
 
 
-def custom_ids(client: httpx.Client, file_id: str | None) -> Iterator[str]:
-    """Yield the ids of a result file's rows."""
-    if file_id is None:
-        return
-    with client.stream("GET", f"/v1/files/{file_id}/content") as content:
-        for line in content.iter_lines():
-            yield json.loads(line)["custom_id"]
+def line(number: int) -> str:
+    """Return a line of the input; one in a hundred is refused."""
+    unsupported = {"n": 2} if number % REFUSED_EVERY == 0 else {}
+    return chat_line(f"row-{number}", f"Question {number} about revenue?", **{"max_tokens": 4, **unsupported})
 
 
 def report(result: dict[str, Any], lines: int) -> None:
-    """Print a table for people and one line for machines."""
-    print(f"{lines} lines: {result['status']} in {result['wall_s']} s, {result['rows_per_second']} rows/s")
-    print(f"rows {result['rows']}, lost {result['rows_lost']}, doubled {result['rows_doubled']}")
-    for name, sizes in result["memory_mib"].items():
-        print(f"  {name:10} {sizes['before']:8.1f} MiB before {sizes['peak']:8.1f} peak {sizes['after']:8.1f} after")
-    print(json.dumps(result))
+    """Print tables for people and one line for machines."""
+    shown = ("status", "rows_answered", "rows_refused", "rows_lost", "rows_doubled", "seconds", "rows_per_second")
+    rows = [(name.replace("_", " "), result[name]) for name in shown]
+    print_table(f"a batch of {lines} lines on the fake engine", ("figure", "value"), rows)
+    memory = result["memory_mib"].items()
+    sizes = [(name, *(at.get(moment, "-") for moment in MOMENTS)) for name, at in memory]
+    print_table("resident memory, MiB (of Redis: used)", ("process", *MOMENTS), sizes)
+    print_line("batch", engine="fake", lines=lines, **result)
 
 
 if __name__ == "__main__":
