@@ -1,19 +1,6 @@
 // An answer with what stands behind it: marked numbers, the program, citations, what was read.
 import { h, icon } from "./dom.js";
-import { plural } from "./format.js";
-
-const BADGES = {
-  verified: ["check", "good", "Verified"],
-  "partly verified": ["half", "fair", "Partly verified"],
-  unverified: ["warn", "poor", "Unverified"],
-  "no numbers": ["dash", "plain", "No numbers"],
-  not_found: ["dash", "plain", "Not in the text"],
-};
-
-export function badge(verification) {
-  const [sign, tone, words] = BADGES[verification] ?? ["dash", "plain", verification.replaceAll("_", " ")];
-  return h("span", { class: `badge ${tone}` }, icon(sign), words);
-}
+import { evidencePart } from "./evidence.js";
 
 // Text with every number that could not be traced marked where it stands; offsets count characters, not UTF-16 units.
 export function markedText(text, numbers = []) {
@@ -40,12 +27,17 @@ function marked(number) {
 
 // `cite` opens a citation; it is left out where nothing can be opened.
 export function answerDetails(answer, cite) {
-  return h("div", { class: "behind" }, program(answer), citations(answer.citations ?? [], cite), evidence(answer.evidence), retried(answer));
+  return h("div", { class: "behind" }, program(answer), citations(answer.citations ?? [], cite), evidencePart(answer.evidence), retried(answer));
 }
 
 function program(answer) {
   if (!answer.program) return null;
-  return h("div", { class: "program" }, h("h4", {}, "Computed"), h("code", { class: "formula" }, answer.program), h("ul", { class: "operands" }, (answer.operands ?? []).map(operandItem)));
+  return h("div", { class: "program" }, h("h4", {}, "Computed"), h("code", { class: "formula" }, answer.program), operandList(answer));
+}
+
+export function operandList(answer) {
+  const operands = answer.operands ?? [];
+  return operands.length > 0 && h("ul", { class: "operands" }, operands.map(operandItem));
 }
 
 function operandItem(operand) {
@@ -62,16 +54,6 @@ export function citations(list, cite) {
     return h("li", {}, h("button", { type: "button", class: "citation", onclick: () => cite(citation) }, icon("page"), h("cite", {}, place), quote));
   });
   return h("div", {}, h("h4", {}, "Sources"), h("ul", { class: "citations" }, items));
-}
-
-function evidence(kept) {
-  if (!kept) return null;
-  const part = (noun, taken, dropped) => (taken || dropped ? `${taken} of ${plural(taken + dropped, noun)}` : null);
-  const rows = part("table row", kept.rows_kept ?? 0, kept.rows_dropped ?? 0);
-  const sentences = part("sentence", kept.sentences_kept ?? 0, kept.sentences_dropped ?? 0);
-  const pages = kept.pages?.length ? `pages ${kept.pages.join(", ")}` : null;
-  const told = [pages, rows, sentences].filter(Boolean).join(", ");
-  return told && h("p", { class: "hint" }, `The model read ${told}.`);
 }
 
 function retried(answer) {

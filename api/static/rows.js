@@ -1,9 +1,12 @@
 // The table of answers: filter, sort, and citations that open the page they stand on.
-import { badge, markedText } from "./answer.js";
-import { fill, h, icon } from "./dom.js";
+import { markedText, operandList } from "./answer.js";
+import { answerBadge } from "./badge.js";
+import { h, icon } from "./dom.js";
+import { evidencePart } from "./evidence.js";
 import { count } from "./format.js";
 import { openPage } from "./source.js";
 import { statusMark } from "./status.js";
+import { timingsBar } from "./timings.js";
 
 const FIRST = 300;
 const COLUMNS = [
@@ -95,7 +98,14 @@ function rowElement(row, documentsPath) {
 function answerCell(row, documentsPath) {
   if (row.status !== "succeeded") return row.error ? h("span", { class: "why" }, row.error.message) : "";
   const links = (row.citations ?? []).filter((citation) => citation.page).map((citation) => citationButton(row, citation, documentsPath));
-  return [h("span", {}, ...markedText(row.text ?? "", row.numbers ?? [])), row.program && h("div", { class: "hint" }, h("code", {}, row.program)), links.length > 0 && h("div", { class: "links" }, links)];
+  return [h("span", {}, ...markedText(row.text ?? "", row.numbers ?? [])), row.program && h("div", { class: "hint" }, h("code", {}, row.program)), links.length > 0 && h("div", { class: "links" }, links), behind(row, documentsPath)];
+}
+
+// How the answer came to be: the numbers of its program, what was read and what was left out, and where its time went.
+function behind(row, documentsPath) {
+  const read = (page) => openPage(documentsPath, page.document_id, page.document, page.page);
+  const parts = [operandList(row), evidencePart(row.evidence, read), row.timings && timingsBar(row.timings)].flat().filter(Boolean);
+  return parts.length > 0 && h("details", { class: "read" }, h("summary", {}, "What was read"), h("div", { class: "behind" }, parts));
 }
 
 function citationButton(row, citation, documentsPath) {
@@ -109,6 +119,5 @@ function citationButton(row, citation, documentsPath) {
 
 function check(row) {
   if (row.status !== "succeeded") return statusMark(row.status);
-  if (row.kind === "not_found") return badge("not_found");
-  return badge(row.verification ?? "no numbers");
+  return answerBadge(row);
 }

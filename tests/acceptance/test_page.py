@@ -255,6 +255,20 @@ def test_reports_are_asked_and_every_answer_leads_to_its_page(page: Page) -> Non
     expect(source).to_contain_text(ATTACK)
     page.keyboard.press("Escape")
     expect(opening).to_be_focused()
+    # And what was read, what was left out and where the time went is told on request
+    table.get_by_text("What was read").click()
+    read = table.locator("details").first
+    expect(read).to_contain_text("The model read 12 of 20 table rows, 4 of 4 sentences.")
+    expect(read).to_contain_text("3 further pages looked fitting and were not read.")
+    prompts = read.get_by_role("listitem").filter(has=page.locator(".badge"))
+    expect(prompts).to_have_count(2)
+    expect(prompts.first).to_contain_text("Not in the text")
+    expect(prompts.last).to_contain_text("Verified answered from here")
+    expect(read.get_by_role("img", name="Time: Queue 5 ms, Prefill 801 ms, Decode 200 ms")).to_be_visible()
+    read.get_by_role("button", name="page 41").first.click()
+    expect(source).to_contain_text(ATTACK)
+    expect(source.locator("mark")).to_have_count(0)
+    page.keyboard.press("Escape")
     # And rows can be found and sorted
     page.get_by_label("Show").select_option("failed")
     expect(table.locator("tbody tr")).to_have_count(1)

@@ -66,9 +66,31 @@ def unverified(text: str, number: str) -> dict[str, Any]:
     return {"text": number, "start": start, "end": start + len(number), "finding": "unsupported", "verified": False}
 
 
+def page_read(number: int) -> dict[str, Any]:
+    """A page of the first report that a prompt was made of."""
+    return {"document_id": "doc_1", "document": DOCUMENTS[0]["name"], "page": number}
+
+
+EVIDENCE = {
+    "pages": [page_read(41), page_read(42)],
+    "pages_dropped": 3,
+    "rows_kept": 12,
+    "rows_dropped": 8,
+    "sentences_kept": 4,
+    "sentences_dropped": 0,
+    "prompts": [
+        {"pages": [page_read(7)], "kind": "not_found", "verification": "no numbers", "stands": False},
+        {"pages": [page_read(41), page_read(42)], "kind": "number", "verification": "verified", "stands": True},
+    ],
+}
+TIMINGS = {
+    "queue_ms": 5, "tokenize_ms": 1, "prefill_ms": 800, "decode_ms": 200, "total_ms": 1006, "prompt_tokens": 900,
+    "cached_prompt_tokens": 200, "completion_tokens": 9, "decode_tokens_per_second": 45.0, "batch_size_mean": 1.0,
+    "engine": "fake", "model_revision": "r1",
+}  # fmt: skip
 GUESS = f"About $99 million 📈 {ATTACK} or $7 million"
 ROWS = [
-    row(0, DOCUMENTS[0]["name"]),
+    row(0, DOCUMENTS[0]["name"], evidence=EVIDENCE, timings=TIMINGS),
     row(1, "annual-2022.html", text=GUESS, value="99", verification="unverified", numbers=[unverified(GUESS, "$7")]),
     row(2, "scan.pdf", status="failed", text=None, value=None, kind=None, verification=None, citations=[],
         error={"code": "scanned", "message": "The pages of scan.pdf are pictures without text."}),
