@@ -1,20 +1,16 @@
 // What an answer was read from: its pages, what the prompt kept of them, and each prompt that was asked.
 import { answerBadge } from "./badge.js";
-import { h, icon } from "./dom.js";
+import { h } from "./dom.js";
 import { plural } from "./format.js";
 
-// `open` opens a page that was read; it is left out where there are no pages to open.
-export function evidencePart(kept, open) {
+// `pageButton` makes the button of a page that was read; an answer over a text of its own has no pages.
+export function evidencePart(kept, pageButton) {
   if (!kept) return null;
-  return [pagesLine(kept.pages ?? [], open), keptLine(kept), droppedLine(kept), promptList(kept.prompts ?? [], open)];
+  return [pagesLine(kept.pages ?? [], pageButton), keptLine(kept), droppedLine(kept), promptList(kept.prompts ?? [], pageButton)];
 }
 
-function pagesLine(pages, open) {
-  return pages.length > 0 && h("div", {}, h("h4", {}, "Pages read"), pageButtons(pages, open));
-}
-
-function pageButtons(pages, open) {
-  return h("div", { class: "links" }, pages.map((page) => h("button", { type: "button", onclick: () => open(page) }, icon("page"), `${page.document}, page ${page.page}`)));
+function pagesLine(pages, pageButton) {
+  return pages.length > 0 && h("div", {}, h("h4", {}, "Pages read"), h("div", { class: "links" }, pages.map(pageButton)));
 }
 
 function keptLine(kept) {
@@ -29,8 +25,8 @@ function droppedLine(kept) {
   return kept.pages_dropped > 0 && h("p", { class: "hint" }, `${plural(kept.pages_dropped, "further page")} looked fitting and ${kept.pages_dropped === 1 ? "was" : "were"} not read.`);
 }
 
-function promptList(prompts, open) {
+function promptList(prompts, pageButton) {
   if (prompts.length < 2) return null;
-  const items = prompts.map((prompt) => h("li", {}, pageButtons(prompt.pages, open), answerBadge(prompt), prompt.stands && h("b", {}, " answered from here")));
+  const items = prompts.map((prompt) => h("li", {}, h("div", { class: "links" }, prompt.pages.map(pageButton)), answerBadge(prompt), prompt.stands && h("b", {}, " answered from here")));
   return h("div", {}, h("h4", {}, "Asked in turn"), h("ol", { class: "prompts" }, items));
 }

@@ -97,24 +97,24 @@ function rowElement(row, documentsPath) {
 
 function answerCell(row, documentsPath) {
   if (row.status !== "succeeded") return row.error ? h("span", { class: "why" }, row.error.message) : "";
-  const links = (row.citations ?? []).filter((citation) => citation.page).map((citation) => citationButton(row, citation, documentsPath));
+  const links = (row.citations ?? []).filter((citation) => citation.page).map((citation) => pageButton(row, citation, documentsPath));
   return [h("span", {}, ...markedText(row.text ?? "", row.numbers ?? [])), row.program && h("div", { class: "hint" }, h("code", {}, row.program)), links.length > 0 && h("div", { class: "links" }, links), behind(row, documentsPath)];
 }
 
 // How the answer came to be: the numbers of its program, what was read and what was left out, and where its time went.
 function behind(row, documentsPath) {
-  const read = (page) => openPage(documentsPath, page.document_id, page.document, page.page);
-  const parts = [operandList(row), evidencePart(row.evidence, read), row.timings && timingsBar(row.timings)].flat().filter(Boolean);
+  const parts = [operandList(row), evidencePart(row.evidence, (page) => pageButton(row, page, documentsPath)), row.timings && timingsBar(row.timings)].flat().filter(Boolean);
   return parts.length > 0 && h("details", { class: "read" }, h("summary", {}, "What was read"), h("div", { class: "behind" }, parts));
 }
 
-function citationButton(row, citation, documentsPath) {
-  const documentId = citation.document_id ?? row.document_id;
-  const name = citation.document === row.document || !citation.document ? "" : `${citation.document}, `;
-  const words = `${name}page ${citation.page}`;
+// A page by its number, and by its document's name where that is not the row's; a quote is marked on it.
+function pageButton(row, place, documentsPath) {
+  const documentId = place.document_id ?? row.document_id;
+  const name = place.document === row.document || !place.document ? "" : `${place.document}, `;
+  const words = `${name}page ${place.page}`;
   if (!documentId) return h("span", { class: "hint" }, words);
-  const open = () => openPage(documentsPath, documentId, citation.document ?? row.document, citation.page, citation.quote);
-  return h("button", { type: "button", title: citation.quote, onclick: open }, icon("page"), words);
+  const open = () => openPage(documentsPath, documentId, place.document ?? row.document, place.page, place.quote);
+  return h("button", { type: "button", title: place.quote, onclick: open }, icon("page"), words);
 }
 
 function check(row) {
