@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.bench.bulk_prompts import Prompts, chosen_reports, read_prompts
+from tests.bench.bulk_prompts import Prompts, chosen_reports, read_prompts, shareable_tokens
 from tests.bench.engines import start
 from tests.bench.engines_peers import PEERS
 from tests.bench.peers.places import ROOT, environment
@@ -162,6 +162,8 @@ def _print(reports: int, questions: int, prompts: Prompts, runs: tuple[Run, Run,
         ("run", "questions/minute", "s", "prompt tokens from cache", "answer tokens", "note"),
         [_cells(run, prompt_tokens) for run in runs],
     )
+    shareable = shareable_tokens(prompts.token_ids) / prompt_tokens
+    print(f"a prefix cache without limits would find {shareable:.0%} of the prompt tokens")
     same = grouped.texts == scattered.texts if grouped.texts and scattered.texts else None
     print(f"answers of both native runs are {'not compared' if same is None else 'equal' if same else 'DIFFERENT'}")
     print_line(
@@ -174,6 +176,7 @@ def _print(reports: int, questions: int, prompts: Prompts, runs: tuple[Run, Run,
         why={run.name: run.why for run in runs if run.why},
         rows=len(prompts.token_ids),
         prompt_tokens=prompt_tokens,
+        shareable_prompt_share=shareable,
         cached_prompt_share=None if grouped.cached_tokens is None else grouped.cached_tokens / prompt_tokens,
         answers_equal=same,
     )

@@ -13,6 +13,7 @@ from common.tokens import ChatTokenizer
 from worker.bulk.extraction_plan import planned_rows
 from worker.bulk.page_choice import PageBudget
 from worker.bulk.row_requests import RowRequests
+from worker.engine.native.blocks import BLOCK_TOKENS
 from worker.retrieval.blobs import FolderBlobs
 from worker.retrieval.library import Library
 from worker.settings import WorkerSettings
@@ -62,6 +63,19 @@ def read_prompts(reports: Sequence[Path], questions: Sequence[str], model_dir: P
         pages=sum(document.pages or 0 for document in documents),
         read_s=read_s,
     )
+
+
+def shareable_tokens(prompts: Sequence[Sequence[int]]) -> int:
+    """Return how many prompt tokens a prefix cache without limits would find, each prompt ended before the next."""
+    known: set[tuple[int, ...]] = set()
+    found = 0
+    for prompt in prompts:
+        # The last token is always computed: its logits are the answer's first.
+        ends = range(BLOCK_TOKENS, len(prompt), BLOCK_TOKENS)
+        prefixes = [tuple(prompt[:end]) for end in ends]
+        found += BLOCK_TOKENS * sum(prefix in known for prefix in prefixes)
+        known.update(prefixes)
+    return found
 
 
 def _read(library: Library, path: Path) -> DocumentRecord:

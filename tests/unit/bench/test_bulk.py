@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.bulk import Run, in_plan_order, ratio, shuffled
-from tests.bench.bulk_prompts import chosen_reports
+from tests.bench.bulk_prompts import chosen_reports, shareable_tokens
 
 
 @pytest.fixture
@@ -46,3 +46,14 @@ def test_a_missing_run_has_no_ratio() -> None:
     assert ratio(fast, slow) == 3.0
     assert ratio(fast, Run("missing", why="not made yet")) is None
     assert fast.per_minute == 6.0
+
+
+def test_shared_beginnings_are_counted_in_whole_blocks() -> None:
+    """Given prompts that share 70 tokens, when the second is asked, then two blocks of 32 of it are found."""
+    page = list(range(70))
+    assert shareable_tokens([[*page, 1, 2], [*page, 3, 4], list(range(500, 600))]) == 64
+
+
+def test_the_last_token_of_a_prompt_is_computed() -> None:
+    """Given a prompt of whole blocks, when it is asked again, then its last block is computed again."""
+    assert shareable_tokens([list(range(64))] * 2) == 32
