@@ -12,7 +12,7 @@ share(part, whole) = 100·part/whole. Arithmetic is exact (fractions): a result 
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import ClassVar
 
@@ -24,6 +24,8 @@ MAX_OPERANDS = 64
 MAX_MAGNITUDE = Fraction(10) ** 24
 MAX_EXPONENT = 32
 _MAX_NUMBER_CHARS = 24
+# A number takes two with its sign or its `%`.
+_NUMBER_TOKENS = 2
 # Exact fractions grow with every power: without a bound a short program could ask for gigabytes.
 _MAX_DENOMINATOR_BITS = 8192
 
@@ -38,10 +40,14 @@ class ProgramError(EngineError):
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """A number of the program as written, with its value (`5%` is 1/20)."""
+    """A number of the program as written, with its value (`5%` is 1/20).
+
+    `is_compared` where it is by itself what pct or share puts in relation: a figure, never a formula's constant.
+    """
 
     text: str
     value: Fraction
+    is_compared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,7 @@ _FUNCTIONS: dict[str, tuple[Callable[[Sequence[Fraction]], Fraction], int | None
     "sum": (_sum, None),
 }
 FUNCTION_NAMES = frozenset(_FUNCTIONS)
+_COMPARING = frozenset({"pct", "share"})
 
 
 class _Run:
@@ -174,13 +181,22 @@ class _Run:
             raise ProgramError(f"'{name}' is no function; known are {', '.join(sorted(_FUNCTIONS))}.")
         function, count = _FUNCTIONS[name]
         self._expect("(")
-        arguments = [self._expression(depth + 1)]
+        arguments = [self._argument(name, depth)]
         while self._accept(","):
-            arguments.append(self._expression(depth + 1))
+            arguments.append(self._argument(name, depth))
         self._expect(")")
         if count is not None and len(arguments) != count:
             raise ProgramError(f"{name} takes {count} numbers and was given {len(arguments)}.")
         return self._bounded(function(arguments))
+
+    def _argument(self, name: str, depth: int) -> Fraction:
+        first = len(self._operands)
+        start = self._at
+        value = self._expression(depth + 1)
+        is_one_number = len(self._operands) == first + 1 and self._at - start <= _NUMBER_TOKENS
+        if name in _COMPARING and is_one_number:
+            self._operands[first] = replace(self._operands[first], is_compared=True)
+        return value
 
     def _power(self, base: Fraction, exponent: Fraction) -> Fraction:
         if exponent.denominator != 1 or abs(exponent) > MAX_EXPONENT:

@@ -168,7 +168,7 @@ class _Check:
     def operands(self, calculation: Calculation) -> tuple[CheckedOperand, ...]:
         checked = []
         for operand in calculation.operands:
-            if operand.value in _CONSTANTS:
+            if _is_constant(operand):
                 checked.append(CheckedOperand(operand.text, True, None))
                 continue
             place = self._operand_place(operand)
@@ -180,9 +180,7 @@ class _Check:
             if not _is_result(self._answer, figure, computation):
                 continue
             places = [self._operand_place(operand) for operand in computation.calculation.operands]
-            if all(
-                place is not None or operand.value in _CONSTANTS for place, operand in self._pairs(places, computation)
-            ):
+            if all(place is not None or _is_constant(operand) for place, operand in self._pairs(places, computation)):
                 found = tuple(place for place in places if place is not None)
                 return CheckedNumber(
                     figure.text,
@@ -205,7 +203,7 @@ class _Check:
                 missing = [
                     operand.text
                     for operand in computation.calculation.operands
-                    if operand.value not in _CONSTANTS and self._operand_place(operand) is None
+                    if not _is_constant(operand) and self._operand_place(operand) is None
                 ]
                 return f"its program uses {', '.join(missing)}, which no passage holds"
         return None
@@ -243,6 +241,10 @@ def _checked(
     figure: FoundFigure, finding: Finding, places: tuple[Place, ...] = (), reason: str | None = None
 ) -> CheckedNumber:
     return CheckedNumber(figure.text, figure.start, figure.end, finding, places, reason=reason)
+
+
+def _is_constant(operand: Operand) -> bool:
+    return operand.value in _CONSTANTS and not operand.is_compared
 
 
 def _is_result(answer: str, figure: FoundFigure, computation: Computation) -> bool:

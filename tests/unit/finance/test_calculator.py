@@ -52,6 +52,21 @@ def test_operands_are_kept_as_written() -> None:
 
 
 @pytest.mark.parametrize(
+    ("program", "compared"),
+    [
+        ("pct(-3, 33.2%)", [True, True]),
+        ("share(1,5)*100", [True, True, False]),
+        ("pct(1+2,4*5)", [False] * 4),
+        ("pct((3),2^5)", [False] * 3),
+        ("avg(1,2)", [False, False]),
+        ("pct(avg(1,2),3)", [False, False, True]),
+    ],
+)
+def test_operands_that_are_compared_are_told_from_parts_of_a_formula(program: str, compared: list[bool]) -> None:
+    assert [operand.is_compared for operand in calculate(program).operands] == compared
+
+
+@pytest.mark.parametrize(
     "program",
     [
         "",

@@ -87,6 +87,25 @@ def test_computed_numbers_need_their_operands() -> None:
     assert grounding.unverified[0].reason == "its program uses 35955, which no passage holds"
 
 
+@pytest.mark.parametrize(
+    ("program", "answer"),
+    [
+        ("pct(1,34229)", "Sales changed by -100%."),
+        ("share(5%,34229)", "A share of 0%."),
+        ("pct(34229,100)", "By 34,129%."),
+    ],
+)
+def test_no_constant_stands_for_what_is_compared(program: str, answer: str) -> None:
+    """Given a change or a share of a number that no page holds, when it is checked, then it is no constant."""
+    assert _finding(answer, Computation(calculate(program), Scale.PERCENT)) is Finding.UNVERIFIED
+
+
+def test_a_constant_within_what_is_compared_is_one() -> None:
+    """Given a share in other units, when it is checked, then the factor between them needs no page."""
+    share = Computation(calculate("share(19232*1000,34229*1000)"), Scale.PERCENT)
+    assert _finding("It was 56.2%.", share) is Finding.COMPUTED
+
+
 def test_years_stand_behind_no_operand() -> None:
     """Given a program over the names of columns, when it is checked, then it is unverified, asked for or not."""
     years = Computation(calculate("2022-2021"), Scale.PERCENT)
