@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from common.finance_answers import Citation, Source
-from worker.grounding import Passage, Place
+from worker.operands import Passage, Place
 from worker.retrieval.citations import find_quote, passage_around
 
 

@@ -20,7 +20,8 @@ from common.finance_tasks import Task
 from common.jobs import GenerateRequest
 from common.numbers import exact_text, parse_figure
 from worker.answer_sources import AnswerSources
-from worker.grounding import CheckedNumber, Computation, check_numbers, check_operands
+from worker.grounding import CheckedNumber, check_numbers
+from worker.operands import Computation, check_operands
 
 _SHORTEST_QUOTED_SENTENCE_CHARS = 20
 _SCALED = frozenset({AnswerKind.NUMBER, AnswerKind.SPANS})

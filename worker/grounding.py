@@ -2,24 +2,19 @@
 
 A number counts as found where a passage prints it: the same value in the same unit, the same amount in another scale,
 or the amount rounded to the digits the answer gives. It counts as computed where it is an executed program's result and
-each of the program's operands is found. Everything else is unverified.
+each of the program's operands is found (worker/operands.py). Everything else is unverified.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from fractions import Fraction
 
-from common.calculator import Calculation, Operand
 from common.numbers import Scale
+from worker.operands import Computation, Passage, Place, PrintedFigures
 from worker.retrieval.citations import find_quote
 from worker.retrieval.figures import FoundFigure, Unit, find_figures
 from worker.retrieval.number_match import PREFERENCE, Finding, compare, half_step, is_share
-from worker.retrieval.passage_figures import PassageFigure, passage_figures
 from worker.retrieval.sign_words import says_fall, sign_agrees
-
-# Numbers of formulas, not of reports: days and months of a year, percent, unit changes, the counts of an average.
-_CONSTANTS = frozenset(map(Fraction, (0, 1, 2, 3, 4, 5, 10, 12, 52, 100, 360, 365, 1_000, 1_000_000, 1_000_000_000)))
 
 
 class GroundingStatus(StrEnum):
@@ -29,33 +24,6 @@ class GroundingStatus(StrEnum):
     PARTLY = "partly verified"
     UNVERIFIED = "unverified"
     NO_NUMBERS = "no numbers"
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """A cited text; `key` is the caller's own name for it, for example a document's address and page."""
-
-    key: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a passage holds a number: passages[passage].text[start:end] is `text`."""
-
-    passage: int
-    key: str
-    start: int
-    end: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Computation:
-    """An executed program and the scale its value is in (percent: percentage points)."""
-
-    calculation: Calculation
-    scale: Scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +42,6 @@ class CheckedNumber:
     def is_verified(self) -> bool:
         """Return whether the number was found or computed."""
         return self.finding is not Finding.UNVERIFIED
-
-
-@dataclass(frozen=True, slots=True)
-class CheckedOperand:
-    """A number of a program; a formula's constant counts as found and has no place."""
-
-    text: str
-    found: bool
-    place: Place | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +76,6 @@ def check_numbers(
     return Grounding(GroundingStatus.PARTLY if verified else GroundingStatus.UNVERIFIED, numbers)
 
 
-def check_operands(
-    calculation: Calculation, passages: Sequence[Passage], question: str = ""
-) -> tuple[CheckedOperand, ...]:
-    """Find each number of an executed program in the passages or in the question."""
-    return _Check("", passages, question, (), ()).operands(calculation)
-
-
 class _Check:
     def __init__(
         self,
@@ -137,22 +89,19 @@ class _Check:
         self._passages = passages
         self._computations = computations
         self._items = items
-        self._given = list(find_figures(question))
-        self._figures = [
-            (number, figure) for number, passage in enumerate(passages) for figure in passage_figures(passage.text)
-        ]
+        self._printed = PrintedFigures(passages, question)
 
     def number(self, figure: FoundFigure) -> CheckedNumber:
         best: tuple[Finding, tuple[Place, ...]] | None = None
         wrong_sign = False
-        for number, printed in self._figures:
+        for number, printed in self._printed.all:
             finding = compare(figure, printed)
             if finding is None or (best is not None and PREFERENCE[finding] >= PREFERENCE[best[0]]):
                 continue
             if not sign_agrees(self._answer, figure, self._passages[number].text, printed.figure):
                 wrong_sign = True
                 continue
-            best = finding, (self._place(number, printed),)
+            best = finding, (self._printed.place(number, printed),)
         computed = None if best and best[0] is Finding.EXACT else self._computed(figure)
         if computed is not None:
             return computed
@@ -162,74 +111,31 @@ class _Check:
             return _checked(figure, Finding.GIVEN)
         if self._is_count(figure):
             return _checked(figure, Finding.COUNTED)
-        reason = "the passages print it with the other sign" if wrong_sign else self._missing_operands(figure)
+        reason = "the passages print it with the other sign" if wrong_sign else self._objection(figure)
         return _checked(figure, Finding.UNVERIFIED, reason=reason or "no passage holds it and no program gives it")
-
-    def operands(self, calculation: Calculation) -> tuple[CheckedOperand, ...]:
-        checked = []
-        for operand in calculation.operands:
-            if _is_constant(operand):
-                checked.append(CheckedOperand(operand.text, True, None))
-                continue
-            place = self._operand_place(operand)
-            checked.append(CheckedOperand(operand.text, place is not None, place))
-        return tuple(checked)
 
     def _computed(self, figure: FoundFigure) -> CheckedNumber | None:
         for computation in self._computations:
-            if not _is_result(self._answer, figure, computation):
+            if not _is_result(self._answer, figure, computation) or self._printed.objection(computation):
                 continue
-            places = [self._operand_place(operand) for operand in computation.calculation.operands]
-            if all(place is not None or _is_constant(operand) for place, operand in self._pairs(places, computation)):
-                found = tuple(place for place in places if place is not None)
-                return CheckedNumber(
-                    figure.text,
-                    figure.start,
-                    figure.end,
-                    Finding.COMPUTED,
-                    found,
-                    computation.calculation.program,
-                )
+            return CheckedNumber(
+                figure.text,
+                figure.start,
+                figure.end,
+                Finding.COMPUTED,
+                self._printed.places(computation.calculation),
+                computation.calculation.program,
+            )
         return None
 
-    def _pairs(
-        self, places: Sequence[Place | None], computation: Computation
-    ) -> Sequence[tuple[Place | None, Operand]]:
-        return list(zip(places, computation.calculation.operands, strict=True))
-
-    def _missing_operands(self, figure: FoundFigure) -> str | None:
+    def _objection(self, figure: FoundFigure) -> str | None:
         for computation in self._computations:
             if _is_result(self._answer, figure, computation):
-                missing = [
-                    operand.text
-                    for operand in computation.calculation.operands
-                    if not _is_constant(operand) and self._operand_place(operand) is None
-                ]
-                return f"its program uses {', '.join(missing)}, which no passage holds"
+                return self._printed.objection(computation)
         return None
-
-    def _operand_place(self, operand: Operand) -> Place | None:
-        """Return where an operand is printed; programs drop signs and commas, and may change the scale.
-
-        A year on the page is the name of a column and stands behind no operand.
-        """
-        for number, printed in self._figures:
-            if printed.figure.unit is Unit.YEAR:
-                continue
-            values = {abs(Fraction(printed.figure.value)), abs(printed.figure.amount)}
-            if abs(operand.value) in values or _same_in_other_scale(operand.value, printed):
-                return self._place(number, printed)
-        amounts = (figure for figure in self._given if figure.unit is not Unit.YEAR)
-        if any(abs(operand.value) == abs(Fraction(figure.value)) for figure in amounts):
-            return Place(-1, "question", 0, 0, operand.text)
-        return None
-
-    def _place(self, number: int, printed: PassageFigure) -> Place:
-        figure = printed.figure
-        return Place(number, self._passages[number].key, figure.start, figure.end, figure.text)
 
     def _is_given(self, figure: FoundFigure) -> bool:
-        return any(_same_value(figure, given) and figure.power == given.power for given in self._given)
+        return any(_same_value(figure, given) and figure.power == given.power for given in self._printed.given)
 
     def _is_count(self, figure: FoundFigure) -> bool:
         if figure.unit is not Unit.PLAIN or figure.value != len(self._items) or not self._items:
@@ -241,10 +147,6 @@ def _checked(
     figure: FoundFigure, finding: Finding, places: tuple[Place, ...] = (), reason: str | None = None
 ) -> CheckedNumber:
     return CheckedNumber(figure.text, figure.start, figure.end, finding, places, reason=reason)
-
-
-def _is_constant(operand: Operand) -> bool:
-    return operand.value in _CONSTANTS and not operand.is_compared
 
 
 def _is_result(answer: str, figure: FoundFigure, computation: Computation) -> bool:
@@ -261,11 +163,6 @@ def _is_result(answer: str, figure: FoundFigure, computation: Computation) -> bo
     # `Fell by 5` gives a program's -5 its sign in words.
     same_sign = figure.value == 0 or value == 0 or (figure.value < 0) == (value < 0)
     return same_sign or (value < 0 and says_fall(answer, figure))
-
-
-def _same_in_other_scale(value: Fraction, printed: PassageFigure) -> bool:
-    amounts = {abs(Fraction(printed.figure.value)) * 10**power for power in printed.powers if power}
-    return any(abs(value) * 10**power in amounts for power in (3, 6, 9))
 
 
 def _same_value(figure: FoundFigure, other: FoundFigure) -> bool:

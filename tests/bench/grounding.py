@@ -9,7 +9,8 @@ from pathlib import Path
 
 from tests.bench.grounding_cases import Case, make_cases
 from tests.bench.report import percentile, print_line, print_table
-from worker.grounding import Passage, check_numbers
+from worker.grounding import check_numbers
+from worker.operands import Passage
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from common.calculator import ProgramError, calculate
 from common.numbers import Scale, round_half_up
 from tests.bench.grounding_corruptions import CORRUPTIONS, TARGET
-from worker.grounding import Computation
+from worker.operands import Computation
 from worker.retrieval.figures import FoundFigure, Unit, find_figures
 from worker.retrieval.parse import parse_document
 from worker.retrieval.passage_figures import passage_figures

@@ -4,7 +4,8 @@ import pytest
 
 from common.calculator import calculate
 from common.numbers import Scale
-from worker.grounding import Computation, GroundingStatus, Passage, check_numbers
+from worker.grounding import GroundingStatus, check_numbers
+from worker.operands import Computation, Passage
 from worker.retrieval.number_match import Finding
 
 _PAGE = """Consolidated Statements of Income
@@ -104,6 +105,20 @@ def test_a_constant_within_what_is_compared_is_one() -> None:
     """Given a share in other units, when it is checked, then the factor between them needs no page."""
     share = Computation(calculate("share(19232*1000,34229*1000)"), Scale.PERCENT)
     assert _finding("It was 56.2%.", share) is Finding.COMPUTED
+
+
+def test_no_percent_comes_of_adding_money() -> None:
+    """Given money less a percentage, called percent, when it is checked, then it is unverified; a quotient is not."""
+    page = Passage("p", "Net sales | $ 10,208,580 | 100.0% | $8,630,889 | 95.5%")
+    mixed = Computation(calculate("10208580-100.0"), Scale.PERCENT)
+    grounding = check_numbers("10,208,480%", [page], computations=[mixed])
+    assert grounding.unverified[0].reason == (
+        "its program makes percent of 10208580, an amount of money, by adding alone"
+    )
+    points = Computation(calculate("100.0-95.5"), Scale.PERCENT)
+    assert check_numbers("4.5%", [page], computations=[points]).status is GroundingStatus.VERIFIED
+    change = Computation(calculate("(10208580-8630889)/8630889*100"), Scale.PERCENT)
+    assert check_numbers("18.28%", [page], computations=[change]).status is GroundingStatus.VERIFIED
 
 
 def test_years_stand_behind_no_operand() -> None:
