@@ -27,7 +27,7 @@ function marked(number) {
 
 // `cite` opens a citation; it is left out where nothing can be opened.
 export function answerDetails(answer, cite) {
-  return h("div", { class: "behind" }, program(answer), citations(answer.citations ?? [], cite), evidencePart(answer.evidence), retried(answer));
+  return h("div", { class: "behind" }, program(answer), doubts(answer), citations(answer.citations ?? [], cite), evidencePart(answer.evidence), retried(answer));
 }
 
 function program(answer) {
@@ -38,6 +38,12 @@ function program(answer) {
 export function operandList(answer) {
   const operands = answer.operands ?? [];
   return operands.length > 0 && h("ul", { class: "operands" }, operands.map(operandItem));
+}
+
+// Why numbers are unverified, in words that need no pointer.
+export function doubts(answer) {
+  const told = (answer.numbers ?? []).filter((number) => !number.verified && number.reason);
+  return told.length > 0 && h("div", {}, h("h4", {}, "Why unverified"), h("ul", { class: "doubts" }, told.map((number) => h("li", {}, `${number.text}: ${number.reason}`))));
 }
 
 function operandItem(operand) {

@@ -1,5 +1,5 @@
 // The table of answers: filter, sort, and citations that open the page they stand on.
-import { markedText, operandList } from "./answer.js";
+import { doubts, markedText, operandList } from "./answer.js";
 import { answerBadge } from "./badge.js";
 import { h, icon } from "./dom.js";
 import { evidencePart } from "./evidence.js";
@@ -103,7 +103,7 @@ function answerCell(row, documentsPath) {
 
 // How the answer came to be: the numbers of its program, what was read and what was left out, and where its time went.
 function behind(row, documentsPath) {
-  const parts = [operandList(row), evidencePart(row.evidence, (page) => pageButton(row, page, documentsPath)), row.timings && timingsBar(row.timings)].flat().filter(Boolean);
+  const parts = [operandList(row), doubts(row), evidencePart(row.evidence, (page) => pageButton(row, page, documentsPath)), row.timings && timingsBar(row.timings)].flat().filter(Boolean);
   return parts.length > 0 && h("details", { class: "read" }, h("summary", {}, "What was read"), h("div", { class: "behind" }, parts));
 }
 

@@ -256,8 +256,10 @@ def test_reports_are_asked_and_every_answer_leads_to_its_page(page: Page) -> Non
     page.keyboard.press("Escape")
     expect(opening).to_be_focused()
     # And what was read, what was left out and where the time went is told on request
-    table.get_by_text("What was read").click()
+    for opener in table.get_by_text("What was read").all():
+        opener.click()
     read = table.locator("details").first
+    expect(table.locator("details").last).to_contain_text(f"Why unverified$7: no page {ATTACK} holds it")
     expect(read).to_contain_text("The model read 12 of 20 table rows, 4 of 4 sentences.")
     expect(read).to_contain_text("3 further pages looked fitting and were not read.")
     prompts = read.get_by_role("listitem").filter(has=page.locator(".badge"))

@@ -63,7 +63,8 @@ def row(index: int, name: str, **fields: Any) -> dict[str, Any]:
 def unverified(text: str, number: str) -> dict[str, Any]:
     """The number of a text that was not found in the sources."""
     start = text.index(number)
-    return {"text": number, "start": start, "end": start + len(number), "finding": "unsupported", "verified": False}
+    place = {"start": start, "end": start + len(number)}
+    return {"text": number, **place, "finding": "unverified", "verified": False, "reason": f"no page {ATTACK} holds it"}
 
 
 def page_read(number: int) -> dict[str, Any]:
