@@ -78,7 +78,7 @@ class Gateway:
         capacity = Capacity(store)
         permits = PermitSender(send or _celery_sender(make_celery(settings)))
         notifications = Notifications(store, settings.max_listeners)
-        admission = Admission(settings, counter, capacity, resolver)
+        admission = Admission(settings, store, counter, capacity, resolver)
         blobs = FileStore.from_settings(settings)
         service = JobService(settings, store, admission, permits, notifications, metrics)
         streams = EventStreams(settings, store, service, notifications, metrics)
