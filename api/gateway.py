@@ -77,7 +77,7 @@ class Gateway:
         counter = make_counter(settings)
         capacity = Capacity(store)
         permits = PermitSender(send or _celery_sender(make_celery(settings)))
-        notifications = Notifications(store, settings.max_listeners)
+        notifications = Notifications(store, settings.max_listeners, settings.max_caller_streams)
         admission = Admission(settings, store, counter, capacity, resolver)
         blobs = FileStore.from_settings(settings)
         service = JobService(settings, store, admission, permits, notifications, metrics)
