@@ -6,7 +6,7 @@ from functools import partial
 import anyio.to_thread
 from anyio import CapacityLimiter
 
-from api.capacity import UNMEASURED_RETRY_S, Capacity, Turns, retry_after_s
+from api.capacity import UNMEASURED_RETRY_S, Capacity, retry_after_s
 from api.prompt_tokens import PromptCounter
 from api.settings import ApiSettings
 from common.errors import (
@@ -17,7 +17,9 @@ from common.errors import (
     WebhookTargetError,
 )
 from common.jobs import GenerateRequest
-from common.operations import NewJob
+from common.operations import NewJob, Submission
+from common.store import AsyncJobStore
+from common.turns import take_turn
 from common.webhook_targets import FIELD as WEBHOOK_FIELD
 from common.webhook_targets import Resolver, parse_target, resolve, resolve_allowed
 
@@ -30,14 +32,19 @@ class Admission:
     """The checks before a job is queued and the answer when there is no room."""
 
     def __init__(
-        self, settings: ApiSettings, counter: PromptCounter, capacity: Capacity, resolver: Resolver = resolve
+        self,
+        settings: ApiSettings,
+        store: AsyncJobStore,
+        counter: PromptCounter,
+        capacity: Capacity,
+        resolver: Resolver = resolve,
     ) -> None:
         self._settings = settings
+        self._store = store
         self._counter = counter
         self._capacity = capacity
         self._resolver = resolver
         self._resolver_threads = CapacityLimiter(RESOLVER_THREADS)
-        self._turns = Turns()
 
     async def prompt_tokens(self, request: GenerateRequest, field: str = PROMPT_FIELD) -> int:
         """Count a request's prompt, which came in `field`.
@@ -65,13 +72,13 @@ class Admission:
         except TimeoutError as error:
             raise WebhookTargetError("The host cannot be resolved in time; try again.", WEBHOOK_FIELD) from error
 
-    async def queue_full(self, job: NewJob, backlog_tokens: int) -> QueueFullError:
-        """Return the refusal of a job that finds no room, with the time after which it will find some."""
+    async def queue_full(self, job: NewJob, answer: Submission) -> QueueFullError:
+        """Return the refusal of a job that found no room, with the time from which room is kept for it."""
         limit = self._settings.max_backlog_tokens
-        wait_s = self._turns.retry_after_s(job.cost_tokens, backlog_tokens, limit, await self.tokens_per_second())
+        wait_s = await self._turn_s(job, answer)
         return QueueFullError(
-            f"{backlog_tokens} tokens are queued in lane {job.lane}; with the {job.cost_tokens} of this job the limit "
-            f"of {limit} would be passed. Try again in {wait_s} s.",
+            f"{answer.backlog_tokens} tokens are queued in lane {job.lane}; with the {job.cost_tokens} of this job and "
+            f"those of clients refused before, the limit of {limit} would be passed. Try again in {wait_s} s.",
             wait_s,
         )
 
@@ -92,3 +99,9 @@ class Admission:
             return (await self._capacity.overview()).tokens_per_second
         except UnavailableError:
             return None
+
+    async def _turn_s(self, job: NewJob, answer: Submission) -> int:
+        rate = await self.tokens_per_second()
+        if not rate or answer.turn is None:
+            return UNMEASURED_RETRY_S
+        return await self._store.run(take_turn(job.lane, answer.turn, self._settings.max_backlog_tokens, rate))

@@ -6,12 +6,12 @@ from time import monotonic
 
 from common.operations import Overview, overview
 from common.store import AsyncJobStore
+from common.turns import LONGEST_WAIT_S
 
 FRESH_S = 1.0
 USABLE_S = 10.0
 # Told to clients while no worker has measured a rate: long enough to bother nobody, short enough to start soon.
 UNMEASURED_RETRY_S = 10
-LONGEST_RETRY_S = 3600
 
 
 class Capacity:
@@ -48,31 +48,6 @@ class Capacity:
             task.exception()
 
 
-class Turns:
-    """Tells refused clients when to come back, one after the other instead of all at once.
-
-    The wait is the time in which the measured rate frees the tokens a job needs, after those promised to clients that
-    were refused before it; it never passes the time that the whole backlog takes.
-    """
-
-    def __init__(self) -> None:
-        self._promised_until_s = -math.inf
-
-    def retry_after_s(
-        self, cost_tokens: int, backlog_tokens: int, most_tokens: int, tokens_per_second: float | None
-    ) -> int:
-        """Return the seconds after which a job of this cost can expect to be accepted, at least 1."""
-        if not tokens_per_second:
-            return UNMEASURED_RETRY_S
-        now_s = monotonic()
-        freed_at_s = now_s + max(0, backlog_tokens + cost_tokens - most_tokens) / tokens_per_second
-        drained_at_s = now_s + backlog_tokens / tokens_per_second
-        queued_at_s = self._promised_until_s + cost_tokens / tokens_per_second
-        turn_s = max(freed_at_s, min(queued_at_s, drained_at_s))
-        self._promised_until_s = turn_s
-        return min(LONGEST_RETRY_S, max(1, math.ceil(turn_s - now_s)))
-
-
 def retry_after_s(eta_s: float | None) -> int:
     """Return when to ask for a job again: its expected time, at least a second."""
-    return 1 if eta_s is None else min(LONGEST_RETRY_S, max(1, math.ceil(eta_s)))
+    return 1 if eta_s is None else min(LONGEST_WAIT_S, max(1, math.ceil(eta_s)))

@@ -76,6 +76,7 @@ class ChatStreams:
 
         A job whose client leaves is cancelled, unless an Idempotency-Key lets the client ask for it again.
         """
+        self._notifications.check_stream_room(caller)
         job = (await self._chats.submit(caller, chat, idempotency_key)).described.job
 
         async def abandon() -> None:
@@ -89,7 +90,7 @@ class ChatStreams:
         sent = SentText(job.id)
         yield frame(chunks.opening())
         try:
-            async with aclosing(self._events(job.id)) as events:
+            async with aclosing(self._events(job)) as events:
                 async for event in events:
                     if event.type is EventType.REQUEUED:
                         sent.restart()
@@ -107,15 +108,16 @@ class ChatStreams:
             yield frame(chunks.usage(result))
         yield frame(END_OF_STREAM)
 
-    async def _events(self, job_id: str) -> AsyncGenerator[JobEvent]:
+    async def _events(self, job: Job) -> AsyncGenerator[JobEvent]:
         """Yield a job's events up to its last; raises WaitOverError or UnavailableError where they go on without us."""
         lifetime_s = self._settings.event_stream_lifetime_s
         until_s = time.monotonic() + lifetime_s
         after = BEFORE_FIRST
-        with self._notifications.listen(job_id) as listener, self._metrics.event_listeners.track_inprogress():
+        listening = self._notifications.stream(job.id, job.caller)
+        with listening as listener, self._metrics.event_listeners.track_inprogress():
             while (left_s := until_s - time.monotonic()) > 0:
                 try:
-                    events = await self._streams.read(job_id, after)
+                    events = await self._streams.read(job.id, after)
                 except UnavailableError:
                     await listener.wait(OUTAGE_PAUSE_S)
                     continue
@@ -125,7 +127,7 @@ class ChatStreams:
                     if event.type.is_terminal:
                         return
                 if self._notifications.stopping:
-                    raise WaitOverError(job_id, lifetime_s - left_s)
+                    raise WaitOverError(job.id, lifetime_s - left_s)
                 if len(events) < PAGE_EVENTS:
                     await listener.wait(min(left_s, self._settings.notice_poll_s))
-        raise WaitOverError(job_id, lifetime_s)
+        raise WaitOverError(job.id, lifetime_s)

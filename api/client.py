@@ -59,11 +59,19 @@ class _AllSeenError(Exception):
 class ApiClient:
     """Talks to one service; a context manager.
 
-    Every call raises UnavailableError where nobody answers and ApiProblemError for a refusal.
+    Every call raises UnavailableError where nobody answers and ApiProblemError for a refusal. Reads wait as long as a
+    429 asks, so that they raise none.
     """
 
-    def __init__(self, url: str, api_key: str | None = None, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        api_key: str | None = None,
+        transport: httpx.BaseTransport | None = None,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.url = url.rstrip("/")
+        self._pause = pause
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._http = httpx.Client(
             base_url=self.url,
@@ -97,9 +105,7 @@ class ApiClient:
         headers = {"Idempotency-Key": f'"{idempotency_key}"'} if idempotency_key else {}
         return self.call("POST", "/v1/jobs", json=request, headers=headers)
 
-    def submit_patiently(
-        self, request: JsonObject, idempotency_key: str, pause: Callable[[float], None] = time.sleep
-    ) -> JsonObject:
+    def submit_patiently(self, request: JsonObject, idempotency_key: str) -> JsonObject:
         """Submit, waiting as long as the service asks whenever its queue is full; safe to repeat by its key."""
         while True:
             try:
@@ -107,7 +113,7 @@ class ApiClient:
             except ApiProblemError as problem:
                 if problem.status not in _SEND_AGAIN:
                     raise
-                pause(problem.retry_after_s or _RECONNECT_S)
+                self._pause(problem.retry_after_s or _RECONNECT_S)
 
     def job(self, job_id: str, wait_s: float = 0) -> JsonObject:
         """Return a job, waiting up to `wait_s` seconds for its end."""
@@ -147,10 +153,13 @@ class ApiClient:
                 if refused > _MOST_REFUSALS:
                     raise self._away(error) from error
             except ApiProblemError as problem:
+                if problem.status == HTTPStatus.TOO_MANY_REQUESTS:
+                    self._pause(problem.retry_after_s or _RECONNECT_S)
+                    continue
                 refused += 1
                 if problem.status != HTTPStatus.SERVICE_UNAVAILABLE or refused > _MOST_REFUSALS:
                     raise
-            time.sleep(_RECONNECT_S)
+            self._pause(_RECONNECT_S)
 
     def _stream(self, job_id: str, after: str | None) -> Iterator[StreamEvent]:
         headers = {"Last-Event-ID": after} if after else {}
@@ -166,7 +175,16 @@ class ApiClient:
                     yield StreamEvent(event.id, EventType(event.event), json.loads(event.data))
 
     def call(self, method: str, path: str, **arguments: Any) -> JsonObject:
-        """Send one request and return the JSON object it answers."""
+        """Send one request and return the JSON object it answers; a GET comes back where it is told to."""
+        while True:
+            try:
+                return self._call(method, path, **arguments)
+            except ApiProblemError as problem:
+                if method != "GET" or problem.status != HTTPStatus.TOO_MANY_REQUESTS:
+                    raise
+                self._pause(problem.retry_after_s or _RECONNECT_S)
+
+    def _call(self, method: str, path: str, **arguments: Any) -> JsonObject:
         with self._reaching():
             response = self._http.request(method, path, **arguments)
         _raise_for_problem(response)

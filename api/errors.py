@@ -97,6 +97,7 @@ KINDS: Mapping[str, ProblemKind] = {
     "queue_full": ProblemKind(429, "The queue is full"),
     "rate_limited": ProblemKind(429, "Too many requests"),
     "too_many_jobs": ProblemKind(429, "Too many jobs have not ended"),
+    "too_many_streams": ProblemKind(429, "Too many event streams are open"),
     "headers_too_large": ProblemKind(431, "The headers are too large"),
     "internal_error": ProblemKind(500, "Something went wrong here"),
     "job_failed": ProblemKind(500, "The job failed"),

@@ -1,18 +1,20 @@
 """One Redis subscription per process that wakes whoever waits for a job here."""
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import redis
 
-from common.errors import UnavailableError
+from common.errors import TooManyStreamsError, UnavailableError
 from common.store import AsyncJobStore
 from common.telemetry import get_logger
 
 RECONNECT_DELAY_S = 0.5
 READ_TIMEOUT_S = 5.0
+# Nobody knows when a stream ends; one that waits for a short answer is gone by then.
+STREAM_RETRY_S = 5
 
 log = get_logger(__name__)
 
@@ -42,9 +44,11 @@ class Notifications:
     for themselves now and then.
     """
 
-    def __init__(self, store: AsyncJobStore, most_listeners: int) -> None:
+    def __init__(self, store: AsyncJobStore, most_listeners: int, most_caller_streams: int) -> None:
         self._store = store
         self._most_listeners = most_listeners
+        self._most_caller_streams = most_caller_streams
+        self._streams: Counter[str] = Counter()
         self._listeners: defaultdict[str, set[Listener]] = defaultdict(set)
         self._count = 0
         self.stopping = False
@@ -53,6 +57,16 @@ class Notifications:
         """Raise UnavailableError when too many listen already."""
         if self._count >= self._most_listeners:
             raise UnavailableError(f"{self._count} event streams and long polls are open, which is the limit.")
+
+    def check_stream_room(self, caller: str) -> None:
+        """Raise TooManyStreamsError for a caller with enough event streams, UnavailableError when too many listen."""
+        if self._streams[caller] >= self._most_caller_streams:
+            raise TooManyStreamsError(
+                f"{self._streams[caller]} event streams of yours are open here, and you may have no more. Close one, "
+                f"or try again in {STREAM_RETRY_S} s.",
+                STREAM_RETRY_S,
+            )
+        self.check_room()
 
     @contextmanager
     def listen(self, job_id: str) -> Iterator[Listener]:
@@ -68,6 +82,18 @@ class Notifications:
             self._listeners[job_id].discard(listener)
             if not self._listeners[job_id]:
                 del self._listeners[job_id]
+
+    @contextmanager
+    def stream(self, job_id: str, caller: str) -> Iterator[Listener]:
+        """Listen as an event stream of a caller, which counts until it ends."""
+        with self.listen(job_id) as listener:
+            self._streams[caller] += 1
+            try:
+                yield listener
+            finally:
+                self._streams[caller] -= 1
+                if not self._streams[caller]:
+                    del self._streams[caller]
 
     def stop(self) -> None:
         """Wake everyone for the last time: the process is about to end."""

@@ -42,9 +42,12 @@ class QueryStreams:
     async def open(
         self, caller: str, collection_id: str, query_id: str, last_event_id: str | None
     ) -> EventSourceResponse:
-        """Return a stream of what follows the event seen last; raises NotFoundError before anything is sent."""
+        """Return a stream of what follows the event seen last.
+
+        Raises NotFoundError, TooManyStreamsError and UnavailableError before anything is sent.
+        """
         await self._queries.get(caller, collection_id, query_id)
-        self._notifications.check_room()
+        self._notifications.check_stream_room(caller)
         seen = [int(part) for part in (last_event_id or "0-0").split("-")]
         return EventSourceResponse(
             self._follow(_Follower(caller, collection_id, query_id, seen[0], seen[1])),
@@ -57,7 +60,7 @@ class QueryStreams:
 
     async def _follow(self, at: "_Follower") -> AsyncIterator[ServerSentEvent]:
         until_s = time.monotonic() + self._settings.event_stream_lifetime_s
-        with self._notifications.listen(at.query_id) as listener:
+        with self._notifications.stream(at.query_id, at.caller) as listener:
             yield _frame(retry=RECONNECT_MS)
             while True:
                 pause_s = self._settings.notice_poll_s

@@ -141,7 +141,7 @@ class JobService:
                     "Idempotency-Key",
                 )
             case Outcome.FULL:
-                raise await self._admission.queue_full(job, answer.backlog_tokens or 0)
+                raise await self._admission.queue_full(job, answer)
             case Outcome.TOO_MANY:
                 raise await self._admission.too_many_jobs(job)
             case Outcome.REPEATED:

@@ -91,6 +91,7 @@ class ApiSettings(Settings):
         280.0, gt=0, description="Longest wait of a chat completion; some proxies end what is silent for five minutes."
     )
     max_listeners: int = Field(2_000, ge=1, description="Event streams and long polls open at once in one process.")
+    max_caller_streams: int = Field(500, ge=1, description="Event streams of one caller open at once in one process.")
     event_stream_lifetime_s: float = Field(600.0, gt=0, description="A stream ends after this and asks to reconnect.")
     heartbeat_s: float = Field(15.0, gt=0, description="Time between comments that keep an event stream open.")
     notice_poll_s: float = Field(2.0, gt=0, description="How often listeners look for themselves, if a notice is lost.")

@@ -50,13 +50,13 @@ class EventStreams:
     async def open(self, caller: str, job_id: str, last_event_id: str | None) -> EventSourceResponse | None:
         """Return a stream of the events after `last_event_id`, or None if the job ended and they were all seen.
 
-        Raises NotFoundError and UnavailableError before anything is sent.
+        Raises NotFoundError, TooManyStreamsError and UnavailableError before anything is sent.
         """
         after = last_event_id or BEFORE_FIRST
         described = await self._service.get(caller, job_id)
         if described.job.status.is_terminal and not await self.read(job_id, after):
             return None
-        self._notifications.check_room()
+        self._notifications.check_stream_room(caller)
         return EventSourceResponse(
             self._follow(caller, job_id, after),
             **stream_options(self._settings),
@@ -72,7 +72,7 @@ class EventStreams:
 
     async def _follow(self, caller: str, job_id: str, after: str) -> AsyncIterator[ServerSentEvent]:
         until_s = time.monotonic() + self._settings.event_stream_lifetime_s
-        with self._notifications.listen(job_id) as listener, self._metrics.event_listeners.track_inprogress():
+        with self._notifications.stream(job_id, caller) as listener, self._metrics.event_listeners.track_inprogress():
             yield frame(retry=RECONNECT_MS)
             while True:
                 try:

@@ -15,7 +15,8 @@
     ├── FileInUseError              a run still reads the file
     ├── QueueFullError              try again later; carries the wait
     │   ├── RateLimitedError        the caller makes too many requests
-    │   └── TooManyJobsError        the caller has too many jobs that have not ended
+    │   ├── TooManyJobsError        the caller has too many jobs that have not ended
+    │   └── TooManyStreamsError     the caller has too many event streams open
     ├── UnavailableError            a part we depend on is away
     ├── LeaseLostError              this worker no longer owns the job
     └── EngineError                 the model could not produce an answer
@@ -146,6 +147,12 @@ class TooManyJobsError(QueueFullError):
     """The caller has as many jobs queued or running as it may have."""
 
     code = "too_many_jobs"
+
+
+class TooManyStreamsError(QueueFullError):
+    """The caller has as many event streams open in this process as it may have."""
+
+    code = "too_many_streams"
 
 
 class UnavailableError(FinanceLLMError):

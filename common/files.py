@@ -1,5 +1,6 @@
 """Named bytes behind one URL through fsspec: a local folder by default, a bucket in a cluster."""
 
+import errno
 import math
 import os
 import re
@@ -13,10 +14,11 @@ from typing import Any, BinaryIO, Self, cast
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from common.errors import ConfigurationError
+from common.errors import ConfigurationError, UnavailableError
 from common.settings import Settings
 
 CHUNK_BYTES = 1 << 20
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 _HALF_WRITTEN = re.compile(r"\.[0-9a-f]{12}\.tmp$")
 
 
@@ -68,27 +70,31 @@ class FileStore:
 
     @contextmanager
     def writing(self, key: str) -> Iterator[BinaryIO]:
-        """Open a key for writing; an error inside the block leaves what was there before."""
+        """Open a key for writing; an error inside the block leaves what was there before.
+
+        Raises UnavailableError where the disk or the quota is full.
+        """
         path = self._path(key)
         # A bucket shows a file only when it is closed; a folder needs the detour over another name.
         written = f"{path}.{secrets.token_hex(6)}.tmp" if self._is_folder else path
-        self._system.makedirs(str(PurePosixPath(path).parent), exist_ok=True)
-        file: Any = self._system.open(written, "wb")
-        try:
-            yield file
-        except BaseException:
-            with suppress(OSError, AttributeError):
-                file.discard() if not self._is_folder else file.close()
+        with _room_may_come():
+            self._system.makedirs(str(PurePosixPath(path).parent), exist_ok=True)
+            file: Any = self._system.open(written, "wb")
+            try:
+                yield file
+                if self._is_folder:
+                    # What Redis is told of next must outlive a power cut.
+                    file.flush()
+                    os.fsync(file.fileno())
+                file.close()
+            except BaseException:
+                with suppress(OSError, AttributeError):
+                    file.discard() if not self._is_folder else file.close()
+                if self._is_folder:
+                    self._system.rm_file(written)
+                raise
             if self._is_folder:
-                self._system.rm_file(written)
-            raise
-        if self._is_folder:
-            # What Redis is told of next must outlive a power cut.
-            file.flush()
-            os.fsync(file.fileno())
-        file.close()
-        if self._is_folder:
-            self._system.mv(written, path)
+                self._system.mv(written, path)
 
     def delete(self, key: str) -> None:
         """Remove a file; one that is not there is no error."""
@@ -130,6 +136,17 @@ class FileStore:
 
     def _path(self, key: str) -> str:
         return f"{self._root}/{key}"
+
+
+@contextmanager
+def _room_may_come() -> Iterator[None]:
+    """Turn a full disk, which somebody will notice and clear, into UnavailableError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise UnavailableError(f"There is no room for files: {error}. Free some; what waits then goes on.") from error
 
 
 def _written_at_s(entry: dict[str, Any]) -> float:

@@ -5,6 +5,7 @@ Nothing here talks to Redis, so the gateway (async) and the worker (sync) share 
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -27,6 +28,8 @@ T = TypeVar("T")
 WORKER_ALIVE_MS = 15_000
 PRIORITY_WEIGHT_TOKENS = 20_000
 IDEMPOTENCY_TTL_MS = 86_400_000
+# A turn holds at least this part of a lane, which bounds how many turns there are.
+SMALLEST_TURN = 1 / 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class Outcome(StrEnum):
 class Submission(Value):
     """Answer to `submit`: `job_id` when accepted or repeated, `backlog_tokens` of the lane when accepted or full.
 
+    `turn` of a job that found the lane full is what a promise of room is made to.
+
     A first acceptance also tells the job's time stamp and place, so that nobody has to ask again for them.
     """
 
@@ -60,6 +65,7 @@ class Submission(Value):
     created_at_ms: int | None = None
     rank: int | None = None
     jobs_in_lane: int | None = None
+    turn: str | None = None
 
 
 class LeaseState(StrEnum):
@@ -157,6 +163,7 @@ def submit(
     `max_open_jobs` bounds its caller's submitted jobs that have not ended; items of bulk runs are none of them.
     """
     parameters = job_parameters(job, result_ttl_s) | {"max_backlog_tokens": max_backlog_tokens}
+    parameters["turn"] = _turn(job, parameters["request"], max_backlog_tokens)
     if max_open_jobs is not None:
         parameters["max_open_jobs"] = max_open_jobs
     if job.traceparent is not None:
@@ -188,6 +195,12 @@ def job_parameters(job: NewJob, result_ttl_s: int) -> dict[str, Any]:
     if job.webhook_url is not None:
         parameters["webhook_url"] = job.webhook_url
     return parameters
+
+
+def _turn(job: NewJob, request: str, max_backlog_tokens: int) -> str:
+    """Name the turn of a job: a client that comes back is known by its Idempotency-Key, else by what it asks."""
+    digest = hashlib.sha256((job.idempotency_key or request).encode()).hexdigest()[:32]
+    return f"{job.caller} {max(job.cost_tokens, math.ceil(max_backlog_tokens * SMALLEST_TURN))} {digest}"
 
 
 def claim(owner: str, lane: Lane, lease_ttl_ms: int) -> Operation[ClaimedJob | None]:

@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     max_attempts: int = Field(3, ge=1, le=20, description="Claims before a job fails as poisoned.")
     result_ttl_s: int = Field(86_400, ge=60, description="How long finished jobs and their events are kept.")
     max_backlog_tokens: int = Field(
-        2_000_000, ge=1_000, description="Admission stops when queued prompt and completion tokens pass this."
+        2_000_000, ge=1_000, description="Admission stops when queued prompt and completion tokens of a lane pass this."
     )
     max_job_tokens: int = Field(4_096, ge=64, description="Prompt plus completion tokens of one job.")
     max_document_bytes: int = Field(100 * 2**20, ge=1, description="Largest file of a collection.")

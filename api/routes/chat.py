@@ -40,6 +40,7 @@ CHUNK_SCHEMA = {
         "idempotency_key_reused",
         "queue_full",
         "too_many_jobs",
+        "too_many_streams",
         "job_cancelled",
         "job_failed",
         "model_files_error",

@@ -150,7 +150,7 @@ async def get_job(request: Request, call: Call, job_id: JobId, wait: WaitSeconds
     summary="Follow a job",
     response_class=EventSourceResponse,
     responses=ON_A_JOB
-    | problems("malformed_header")
+    | problems("malformed_header", "too_many_streams")
     | {
         200: {
             "description": "Server-sent events: `queued`, `running`, `token`, `requeued`, `cancelling`, and last one "

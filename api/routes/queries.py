@@ -105,7 +105,7 @@ async def export_rows(
     summary="Follow a query",
     response_class=EventSourceResponse,
     responses=ON_ONE
-    | problems("malformed_header")
+    | problems("malformed_header", "too_many_streams")
     | {200: {"description": "Events: `document`, `row`, `progress`, and last one named like the final status."}},
 )
 async def follow_query(

@@ -58,6 +58,27 @@ local function dequeue(id, lane, cost)
   end
 end
 
+-- Room in a full lane that refused jobs were promised, by the time from which it is kept for each; a turn is named
+-- "caller tokens digest", and is void when nobody came for it in time.
+local turn_grace_ms = 10000
+local function turns_key(lane) return root .. 'turns:' .. lane end
+-- The tokens of all turns as '*', and those of each caller.
+local function held_key(lane) return root .. 'held_tokens:' .. lane end
+local function tokens_of(turn) return tonumber(string.match(turn, '^%S+ (%d+)')) end
+local function hold(lane, turn, sign)
+  redis.call('HINCRBY', held_key(lane), '*', sign * tokens_of(turn))
+  redis.call('HINCRBY', held_key(lane), string.match(turn, '^%S+'), sign * tokens_of(turn))
+end
+local function drop_turn(lane, turn)
+  if redis.call('ZREM', turns_key(lane), turn) == 1 then hold(lane, turn, -1) end
+end
+local function drop_passed_turns(lane)
+  for _, turn in ipairs(redis.call('ZRANGEBYSCORE', turns_key(lane), '-inf', now - turn_grace_ms)) do
+    drop_turn(lane, turn)
+  end
+end
+local function held_tokens(lane, holder) return tonumber(redis.call('HGET', held_key(lane), holder) or '0') end
+
 -- The job is running and this fencing token is its newest: only then may a worker write.
 local function holds_lease(id, token)
   local state = redis.call('HMGET', job_key(id), 'status', 'fencing_token')

@@ -35,12 +35,13 @@ class Tally:
 
 
 class Caller:
-    """One API key's client over all gateways."""
+    """One API key's client over all gateways; its answers have at most `answer_tokens` unless it says otherwise."""
 
-    def __init__(self, urls: list[str], name: str, tally: Tally) -> None:
+    def __init__(self, urls: list[str], name: str, tally: Tally, answer_tokens: int = 64) -> None:
         self.name = name
         self.tally = tally
         self._urls = urls
+        self._answer_tokens = answer_tokens
         self._turn = 0
         self._client = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {key_of(name)}"},
@@ -77,7 +78,7 @@ class Caller:
     ) -> str:
         """Have a job accepted, once, and return its id."""
         sent = {"Idempotency-Key": f'"{key or secrets.token_hex(12)}"', **(headers or {})}
-        body = {"question": question, "max_tokens": 64, **fields}
+        body = {"question": question, "max_tokens": self._answer_tokens, **fields}
         response = await self.request("POST", "/v1/jobs", json=body, headers=sent)
         return str(response.json()["id"])
 

@@ -21,6 +21,7 @@ from celery import Celery
 from common.queue import make_celery
 from common.settings import Settings
 from common.store import JobStore
+from tests.chaos.small_disk import SmallDisk
 from tests.support.redis_process import RedisProcess, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,17 +64,25 @@ class Member:
 
 
 class Cluster:
-    """Redis with its append-only file, gateways and workers; `env` adds settings to all of them."""
+    """Redis with its append-only file, gateways and workers; `env` adds settings to all of them.
 
-    def __init__(self, folder: Path, workers: int, apis: int, env: Mapping[str, str]) -> None:
+    What they keep lies on a disk of `disk_mb` where that is given; logs do not.
+    """
+
+    def __init__(
+        self, folder: Path, workers: int, apis: int, env: Mapping[str, str], disk_mb: int | None = None
+    ) -> None:
         self.folder = folder
-        self.redis = RedisProcess(folder)
+        data = folder / "data"
+        data.mkdir(exist_ok=True)
+        self.disk = SmallDisk(data, disk_mb) if disk_mb is not None else None
+        self.redis = RedisProcess(data)
         self.exits: list[Exit] = []
         self.unexpected: list[str] = []
         kept = {name: value for name, value in os.environ.items() if not name.startswith("FINANCELLM_")}
         self._env = {
             **kept,
-            "FINANCELLM_DATA_DIR": str(folder),
+            "FINANCELLM_DATA_DIR": str(data),
             "FINANCELLM_REDIS_URL": self.redis.url,
             "FINANCELLM_ENGINE": "fake",
             "FINANCELLM_FAKE_FAULTS": "true",
@@ -82,7 +91,7 @@ class Cluster:
         }
         self.apis = [self._api(number) for number in range(apis)]
         self.workers = [self._worker(number) for number in range(workers)]
-        self.settings = Settings(redis_url=self.redis.url, data_dir=folder)
+        self.settings = Settings(redis_url=self.redis.url, data_dir=data)
         self.store = JobStore.connect(self.settings)
         self.celery: Celery = make_celery(self.settings)
         self._watching: asyncio.Task[None] | None = None
@@ -95,6 +104,8 @@ class Cluster:
 
     async def __aenter__(self) -> Self:
         (self.folder / "logs").mkdir(exist_ok=True)
+        if self.disk is not None:
+            self.disk.mount()
         try:
             await self._start_all()
         except BaseException:
@@ -116,6 +127,8 @@ class Cluster:
         self.redis.kill()
         self.celery.close()
         self.store.client.close()
+        if self.disk is not None:
+            self.disk.unmount()
 
     async def _start_all(self) -> None:
         self.redis.start()

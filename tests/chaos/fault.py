@@ -1,5 +1,6 @@
 """What a fault is, and what it may use to break things."""
 
+import asyncio
 import random
 from collections import Counter
 from dataclasses import dataclass, field
@@ -10,6 +11,10 @@ from tests.chaos.cluster import Cluster, Member
 from tests.chaos.invariants import Ending
 from tests.chaos.ledger import Entry, Ledger
 from tests.chaos.receivers import Receivers
+
+
+class SkippedError(Exception):
+    """This machine cannot break that; the message says why."""
 
 
 @dataclass(slots=True)
@@ -25,6 +30,8 @@ class Chaos:
     rng: random.Random = field(default_factory=lambda: random.Random(7))
     notes: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
+    # Batches that faults began, and how many items each has.
+    batches: list[tuple[asyncio.Task[str], int]] = field(default_factory=list)
 
     async def submit(self, kind: str, question: str, ending: Ending = Ending.SUCCEEDED, **options: Any) -> Entry:
         """Have a job accepted and keep it in the ledger."""

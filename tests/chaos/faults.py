@@ -1,6 +1,7 @@
 """Every fault by a short name for the command line, in the order in which a run goes through them."""
 
 from tests.chaos.fault import Fault
+from tests.chaos.faults_disk import DiskFull
 from tests.chaos.faults_processes import (
     AllWorkersKill,
     ApiKill,
@@ -23,6 +24,7 @@ FAULTS: dict[str, Fault] = {
     "redis-kill": RedisKill(),
     "redis-freeze": RedisFreeze(),
     "redis-full": RedisFull(),
+    "disk-full": DiskFull(),
     "redis-cut": RedisCut(),
     "webhooks": BadReceivers(),
     "worker-freeze": WorkerFreeze(),

@@ -1,18 +1,19 @@
-"""The two runs: the full one of `make chaos`, and the short one of `make test`."""
+"""The runs: the full one of `make chaos`, the short one of `make test`, and one with a real model."""
+
+from pathlib import Path
 
 from tests.chaos.fault import Fault
 from tests.chaos.faults import FAULTS
 from tests.chaos.run import Plan
 
-# What a full run needs after its load: the last recoveries, the scenarios, and the time that results are kept.
-AFTER_LOAD_S = 330.0
 BATCH_SHARE = 0.2
+REAL_FAULTS = ("worker-kill", "api-kill", "redis-kill")
+REAL_JOBS_A_SECOND = 4.0
 SHORT_FAULTS = ("worker-kill", "api-kill", "redis-kill", "poison")
 
 
-def full_plan(jobs: int, minutes: float, faults: list[Fault]) -> Plan:
-    """Return a run with the product's own leases that ends after about `minutes`."""
-    load_s = max(60.0, 60 * minutes - AFTER_LOAD_S)
+def full_plan(jobs: int, load_s: float, faults: list[Fault]) -> Plan:
+    """Return a run with the product's own leases."""
     return Plan(jobs=jobs, batch_items=int(jobs * BATCH_SHARE) // 2 * 2, load_s=load_s, workers=3, faults=faults)
 
 
@@ -30,4 +31,25 @@ def short_plan() -> Plan:
         result_ttl_s=3600,
         settle_s=10.0,
         most_rounds=1,
+    )
+
+
+def real_plan(jobs: int, model: Path) -> Plan:
+    """Return a run of the native engine: short answers, the product's own leases, two workers of one thread each."""
+    return Plan(
+        jobs=jobs,
+        batch_items=int(jobs * BATCH_SHARE) // 2 * 2,
+        load_s=max(10.0, jobs / REAL_JOBS_A_SECOND),
+        workers=2,
+        faults=[FAULTS[name] for name in REAL_FAULTS],
+        stall_timeout_s=60.0,
+        result_ttl_s=3600,
+        settle_s=10.0,
+        warm_up_jobs=4,
+        answer_tokens=24,
+        engine_env={
+            "FINANCELLM_ENGINE": "native",
+            "FINANCELLM_ENGINE_THREADS": "1",
+            "FINANCELLM_MODEL_DIR": str(model),
+        },
     )

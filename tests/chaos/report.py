@@ -31,6 +31,7 @@ def figures(plan: Plan, findings: Findings) -> dict[str, Any]:
         "workers": plan.workers,
         "lease_ttl_s": plan.lease_ttl_s,
         "faults": dict(Counter(injected.name for injected in findings.injected)),
+        "skipped": findings.skipped,
         "lost": len(findings.ledger.broke(Promise.LOST)),
         "doubles": len(findings.ledger.broke(Promise.DOUBLE)),
         "stale_writes": len(findings.ledger.broke(Promise.STALE_WRITE)),

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,14 +13,15 @@ from typing import Any
 from tests.chaos.batches import BatchOutcome, finish_batch, start_batch
 from tests.chaos.caller import Caller, GaveUpError, Tally
 from tests.chaos.cluster import Cluster
-from tests.chaos.fault import Chaos, Fault
+from tests.chaos.fault import Chaos, Fault, SkippedError
+from tests.chaos.faults_disk import DiskFull
 from tests.chaos.ledger import Ledger
 from tests.chaos.load import Load
 from tests.chaos.receivers import Receivers
 
-WARM_UP_JOBS = 60
 BATCHES = 2
 GAP_S = 2.0
+SMALL_DISK_MB = 512
 REAPER_GRACE_S = 6.0
 DRAIN_TIMEOUT_S = 240.0
 SAMPLE_INTERVAL_S = 2.0
@@ -44,6 +45,14 @@ class Plan:
     settle_s: float = 40.0
     step_ms: float = 8.0
     most_rounds: int = 100
+    warm_up_jobs: int = 60
+    answer_tokens: int = 64
+    engine_env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def disk_mb(self) -> int | None:
+        """The size of a disk of its own, None where nothing fills one."""
+        return SMALL_DISK_MB if any(isinstance(fault, DiskFull) for fault in self.faults) else None
 
     def env(self) -> dict[str, str]:
         """Return the settings of all processes; leases are the product's own unless the plan shortens them."""
@@ -57,6 +66,7 @@ class Plan:
             "FINANCELLM_WEBHOOK_SECRET": WEBHOOK_SECRET,
             "FINANCELLM_WEBHOOK_TIMEOUT_S": "2",
             "FINANCELLM_WEBHOOK_DELAYS_S": "[1, 2]",
+            **self.engine_env,
         }
 
 
@@ -78,6 +88,7 @@ class Findings:
     injected: list[Injected] = field(default_factory=list)
     batches: list[BatchOutcome] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
     notes: dict[str, int] = field(default_factory=dict)
     rss_mb: dict[str, dict[str, float]] = field(default_factory=dict)
     redis: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -103,14 +114,14 @@ class ChaosRun:
         await self._warm_up()
         self._measure("before")
         beside = [asyncio.create_task(self._chaos.ledger.run()), asyncio.create_task(self._sample_peak())]
-        batches = await self._start_batches()
+        batches = self._start_batches()
         direct = self._plan.jobs - self._plan.batch_items
         load = Load(self._caller, self._chaos.ledger, direct, direct / self._plan.load_s, self._load_url)
         loading = asyncio.create_task(load.run())
         await self._break_things(loading)
         await loading
-        for batch_id, items in batches:
-            self.findings.batches.append(await finish_batch(self._caller, batch_id, items, DRAIN_TIMEOUT_S))
+        for starting, items in [*batches, *self._chaos.batches]:
+            await self._finish_batch(starting, items)
         for task in beside:
             task.cancel()
             with suppress(asyncio.CancelledError):
@@ -127,15 +138,21 @@ class ChaosRun:
         self._measure("after_expiry")
 
     async def _warm_up(self) -> None:
-        ids = await asyncio.gather(*(self._caller.submit(f"Warm-up {number}") for number in range(WARM_UP_JOBS)))
+        questions = [f"Warm-up {number}" for number in range(self._plan.warm_up_jobs)]
+        ids = await asyncio.gather(*(self._caller.submit(question) for question in questions))
         for job_id in ids:
             await self._caller.ended(job_id)
 
-    async def _start_batches(self) -> list[tuple[str, int]]:
-        if not self._plan.batch_items:
-            return []
+    def _start_batches(self) -> list[tuple[asyncio.Task[str], int]]:
         items = self._plan.batch_items // BATCHES
-        return [(await start_batch(self._caller, items, f"cash of {number}"), items) for number in range(BATCHES)]
+        words = [f"cash of {number}" for number in range(BATCHES if items else 0)]
+        most = self._plan.answer_tokens
+        return [(asyncio.create_task(start_batch(self._caller, items, one, most)), items) for one in words]
+
+    async def _finish_batch(self, starting: asyncio.Task[str], items: int) -> None:
+        # Whoever gives up has noted it in the tally.
+        with suppress(GaveUpError):
+            self.findings.batches.append(await finish_batch(self._caller, await starting, items, DRAIN_TIMEOUT_S))
 
     async def _break_things(self, loading: "asyncio.Task[None]") -> None:
         """Go through the faults until the load has ended, at least once and at most `most_rounds` times."""
@@ -157,6 +174,10 @@ class ChaosRun:
             await self._caller.ended(entry.job_id)
         except GaveUpError as error:
             self.findings.faults.append(f"{fault.name}: {error}")
+            return
+        except SkippedError as error:
+            self.findings.skipped[fault.name] = str(error)
+            print(f"         skipped: {error}", flush=True)
             return
         self.findings.injected.append(Injected(fault.name, ended_s - began_s, time.monotonic() - ended_s))
 
@@ -205,9 +226,9 @@ def _disagreements(counters: dict[str, int]) -> list[str]:
 async def run_plan(plan: Plan, folder: Path) -> Findings:
     """Run a plan on a cluster of its own."""
     async with (
-        Cluster(folder, plan.workers, 2, plan.env()) as cluster,
+        Cluster(folder, plan.workers, 2, plan.env(), plan.disk_mb) as cluster,
         Receivers() as receivers,
-        Caller(cluster.urls, "alice", Tally()) as caller,
+        Caller(cluster.urls, "alice", Tally(), plan.answer_tokens) as caller,
     ):
         try:
             return await ChaosRun(plan, cluster, caller, receivers).run()

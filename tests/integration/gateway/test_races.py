@@ -1,6 +1,8 @@
 """Requests that meet each other."""
 
+import itertools
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,6 +13,7 @@ from common.jobs import Lane
 from common.store import JobStore
 from tests.integration.gateway.conftest import GatewayProcess
 from tests.integration.gateway.playing_worker import submit
+from tests.support.values import WORKER
 
 
 def until_settled(connection: Any) -> None:
@@ -75,6 +78,36 @@ def test_two_gateways_share_everything(
     assert httpx.post(second.url + job["links"]["cancel"]).json()["status"] == "cancelled"
     assert client.get(job["links"]["self"]).json()["status"] == "cancelled"
     assert job_store.run(operations.claim("w", Lane.INTERACTIVE, 1_000)) is None
+
+
+def test_who_is_refused_by_one_gateway_gets_in_at_another_when_told(
+    start_gateway: Callable[..., GatewayProcess], redis_url: str, job_store: JobStore
+) -> None:
+    # Given two gateways, a full queue and a worker that is known to do 2,000 tokens a second
+    gateways = [start_gateway(redis_url, max_backlog_tokens="4000") for _ in range(2)]
+    job_store.run(operations.heartbeat(WORKER.model_copy(update={"tokens_per_second": 2_000.0}), 1_000, []))
+    body = {"max_tokens": 900, "system": "s"}
+
+    def send(gateway: GatewayProcess, question: str) -> httpx.Response:
+        return httpx.post(f"{gateway.url}/v1/jobs", json=body | {"question": question}, timeout=30)
+
+    numbers = itertools.count()
+    while send(gateways[0], f"first {next(numbers)}").status_code == 202:
+        pass
+    # When four clients are refused, two by each gateway
+    refused = [send(gateways[number % 2], f"refused {number}") for number in range(4)]
+    assert {response.status_code for response in refused} == {429}
+    told_s = [int(response.headers["Retry-After"]) for response in refused]
+    # Then they are told times one after the other, although no gateway saw all of them
+    assert told_s == sorted(told_s)
+    assert told_s[-1] > told_s[0]
+    # And each gets in at the other gateway at its first return, while somebody else does not
+    time.sleep(told_s[-1])
+    for _ in range(2):
+        assert job_store.run(operations.claim("w1", Lane.INTERACTIVE, 20_000)) is not None
+    assert send(gateways[0], "newcomer").status_code == 429
+    returned = [send(gateways[(number + 1) % 2], f"refused {number}").status_code for number in range(4)]
+    assert returned == [202] * 4
 
 
 def test_messages_carry_the_job_id_for_the_log(client: httpx.Client, job_store: JobStore) -> None:

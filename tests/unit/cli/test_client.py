@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from api import client as client_module
 from api.client import ApiClient, ApiProblemError
 from common.errors import UnavailableError
 from common.events import EventType
@@ -18,13 +17,10 @@ TOKEN = 'event: token\nid: 2-0\ndata: {"text": "42"}\n\n'
 SUCCEEDED = 'event: succeeded\nid: 3-0\ndata: {"job": {"status": "succeeded"}}\n\n'
 
 
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "_RECONNECT_S", 0)
-
-
-def client_of(handler: Handler, api_key: str | None = None) -> ApiClient:
-    return ApiClient("http://service", api_key, httpx.MockTransport(handler))
+def client_of(
+    handler: Handler, api_key: str | None = None, pause: Callable[[float], None] = lambda _seconds: None
+) -> ApiClient:
+    return ApiClient("http://service", api_key, httpx.MockTransport(handler), pause)
 
 
 def stream(*parts: str) -> httpx.Response:
@@ -102,12 +98,41 @@ def test_a_full_queue_is_waited_out_as_long_as_it_asks() -> None:
 
     waits: list[float] = []
     # When a question is submitted with patience
-    with client_of(handler) as client:
-        job = client.submit_patiently({"question": "q"}, "same", waits.append)
+    with client_of(handler, pause=waits.append) as client:
+        job = client.submit_patiently({"question": "q"}, "same")
     # Then it waited as told, and repeated under one key
     assert job == {"id": "j"}
     assert waits[0] == 7
     assert set(keys) == {'"same"'}
+
+
+def test_reads_wait_as_long_as_a_429_asks() -> None:
+    # Given a service at which the caller has used up its requests, for a look and for a stream
+    answers = iter(
+        [
+            httpx.Response(429, headers={"Retry-After": "3"}, json={"code": "rate_limited"}),
+            httpx.Response(200, json={"id": "j"}),
+            httpx.Response(429, headers={"Retry-After": "5"}, json={"code": "too_many_streams"}),
+            stream(SUCCEEDED),
+        ]
+    )
+    waits: list[float] = []
+    # When a job is looked at and followed
+    with client_of(lambda _: next(answers), pause=waits.append) as client:
+        job = client.job("j")
+        events = list(client.events("j"))
+    # Then both waited as told and went on
+    assert job == {"id": "j"}
+    assert [event.type for event in events] == [EventType.SUCCEEDED]
+    assert waits == [3, 5]
+
+
+def test_what_is_no_read_is_not_sent_again_by_itself() -> None:
+    """Given a refusal of a cancellation, when it is asked for, then the refusal is told with its time."""
+    refusal = httpx.Response(429, headers={"Retry-After": "3"}, json={"code": "rate_limited"})
+    with client_of(lambda _: refusal) as client, pytest.raises(ApiProblemError) as caught:
+        client.cancel("j")
+    assert caught.value.retry_after_s == 3
 
 
 def test_a_broken_stream_goes_on_after_the_last_event_seen() -> None:

@@ -71,6 +71,33 @@ async def test_without_redis_the_rate_stands_in_nobodys_way(
             assert (await client.get("/metrics")).status_code == 200
 
 
+async def test_a_caller_has_only_so_many_event_streams_at_once(make_client: MakeClient) -> None:
+    """Given one stream at once, when a second comes as events or chat, then 429 says so, until the first has ended."""
+    async with make_client(api_key_hashes=HASHES, max_caller_streams=1) as client:
+
+        async def submit(key: str) -> str:
+            accepted = await client.post("/v1/jobs", json={"question": "q"}, headers=bearer(key))
+            return str(accepted.headers["Location"])
+
+        path, other = await submit(ALICE), await submit(BOB)
+        streams = [
+            asyncio.create_task(client.get(f"{one}/events", headers=bearer(key)))
+            for one, key in ((path, ALICE), (other, BOB))
+        ]
+        await asyncio.sleep(0.1)
+        refused = await client.get(f"{path}/events", headers=bearer(ALICE_NEW))
+        assert "1 event streams of yours" in problem(refused, 429, "too_many_streams")["detail"]
+        assert refused.headers["Retry-After"] == "5"
+        chat = await client.post("/v1/chat/completions", json=CHAT | {"stream": True}, headers=bearer(ALICE))
+        problem(chat, 429, "too_many_streams")
+        # A stream bounds no look, and others have their own.
+        assert (await client.get(path, headers=bearer(ALICE))).status_code == 200
+        for one, key in ((path, ALICE), (other, BOB)):
+            await client.post(f"{one}/cancel", headers=bearer(key))
+        assert [(await stream).status_code for stream in streams] == [200, 200]
+        assert (await client.get(f"{path}/events", headers=bearer(ALICE))).status_code == 200
+
+
 async def test_a_caller_has_only_so_many_jobs_at_once(make_client: MakeClient) -> None:
     """Given two jobs at once, when a third comes as job or chat, then 429, until one of the two has ended."""
     settings = {"api_key_hashes": HASHES, "api_max_open_jobs": 2, "chat_wait_s": 0.05}

@@ -59,11 +59,11 @@ class Notifications:
 
     stopping = False
 
-    def check_room(self) -> None:
+    def check_stream_room(self, _: str) -> None:
         """There is room."""
 
     @contextmanager
-    def listen(self, _: str) -> Iterator["Notifications"]:
+    def stream(self, _topic: str, _caller: str) -> Iterator["Notifications"]:
         """Listen to nothing."""
         yield self
 
