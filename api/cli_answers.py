@@ -28,6 +28,8 @@ def was_rewritten(job: JsonObject) -> bool:
 
 def _verdict(answer: JsonObject) -> str:
     parts = [_outcome(answer)]
+    if answer["confidence"] is not None:
+        parts.append(f"confidence {answer['confidence']:.0%}")
     if answer["program"]:
         parts.append(f"computed as {answer['program']}")
     if answer["retried"]:

@@ -13,9 +13,9 @@ from common.queries import QueryQuestion, Row, RowStatus
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 ROW_COLUMNS = (
     "index", "document", "question_id", "question", "status", "answer", "value", "scale", "kind", "verification",
-    "program", "citation_document", "page", "quote", "error_code", "error",
+    "confidence", "program", "citation_document", "page", "quote", "error_code", "error",
 )  # fmt: skip
-_WIDE_PARTS = ("", "value", "scale", "verification", "page", "quote")
+_WIDE_PARTS = ("", "value", "scale", "verification", "confidence", "page", "quote")
 
 
 class ExportFormat(StrEnum):
@@ -61,14 +61,15 @@ def row_cells(row: Row) -> dict[str, Any]:
     cited = row.citations[0] if row.citations else {}
     values = (
         row.index, row.document, row.question_id, row.question, row.status.value, row.text, row.value, row.scale,
-        row.kind, row.verification, row.program, cited.get("document"), cited.get("page"), cited.get("quote"),
-        row.error.code if row.error else None, row.error.message if row.error else None,
+        row.kind, row.verification, row.confidence, row.program, cited.get("document"),
+        cited.get("page"), cited.get("quote"), row.error.code if row.error else None,
+        row.error.message if row.error else None,
     )  # fmt: skip
     return dict(zip(ROW_COLUMNS, values, strict=True))
 
 
 def wide_cells(group: Sequence[Row], questions: Sequence[QueryQuestion]) -> dict[str, Any]:
-    """Return a document's cells by column: answer, value, scale, verification, page and quote of each question."""
+    """Return a document's cells by column: answer, value, scale, verification, confidence, page and quote."""
     cells: dict[str, Any] = {"document": group[0].document if group else None}
     found = {row.question_id: row for row in group}
     for question in questions:
@@ -82,6 +83,7 @@ def wide_cells(group: Sequence[Row], questions: Sequence[QueryQuestion]) -> dict
             row.value if row else None,
             row.scale if row else None,
             row.verification if row else None,
+            row.confidence if row else None,
             cited.get("page"),
             cited.get("quote"),
         )

@@ -101,7 +101,9 @@ class FinanceAnswer(Value):
 
     `line` is what the model wrote, from the second try where it was `retried`. `value` is exact, a decimal or a
     fraction as text, in units of `scale` (percentage points for percent). `items` are the spans copied or counted.
-    `prompts` are those asked in turn, empty where there was only one to ask.
+    `prompts` are those asked in turn, empty where there was only one to ask. `confidence` is the probability from 0
+    to 1 that the model gave to its line, the product over the line's tokens (of the second try without its given
+    beginning); None for free text and for engines that tell no probabilities.
     """
 
     task: Task
@@ -117,4 +119,5 @@ class FinanceAnswer(Value):
     citations: tuple[Citation, ...] = ()
     evidence: EvidenceCounts | None = None
     retried: bool = False
+    confidence: float | None = None
     prompts: tuple[PromptRead, ...] = ()

@@ -90,6 +90,7 @@ class Row(BaseModel):
     value: str | None = None
     scale: str | None = None
     verification: str | None = None
+    confidence: float | None = None
     program: str | None = None
     operands: list[dict[str, Any]] = []
     numbers: list[dict[str, Any]] = []

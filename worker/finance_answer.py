@@ -1,7 +1,8 @@
 """From what the model wrote to the answer people get: read, executed, and checked against the sources."""
 
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from common.answers import SENTIMENT_LABELS, Answer, AnswerKind, read_answer
 from common.calculator import Calculation
@@ -24,6 +25,7 @@ from worker.grounding import CheckedNumber, check_numbers
 from worker.operands import Computation, check_operands
 
 _SHORTEST_QUOTED_SENTENCE_CHARS = 20
+_CONFIDENCE_DIGITS = 4
 _SCALED = frozenset({AnswerKind.NUMBER, AnswerKind.SPANS})
 
 
@@ -44,6 +46,14 @@ def read(request: GenerateRequest, line: str, retried: bool) -> ReadAnswer:
     if not request.sources:
         return ReadAnswer(line, None)
     return _Reading(request, line, retried).sentences()
+
+
+def with_confidence(found: ReadAnswer, logprob: float | None) -> ReadAnswer:
+    """Return the answer with the probability of its line, whose natural logarithm the engine told, if it did."""
+    if found.answer is None or logprob is None:
+        return found
+    confidence = round(math.exp(min(logprob, 0.0)), _CONFIDENCE_DIGITS)
+    return replace(found, answer=found.answer.model_copy(update={"confidence": confidence}))
 
 
 def _label(request: GenerateRequest, line: str) -> ReadAnswer:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from common.errors import PromptTooLongError
 from common.finance_answers import PageRead, PromptRead, ResultKind, Verification
 from common.jobs import GenerateRequest
-from worker.finance_answer import ReadAnswer, read
+from worker.finance_answer import ReadAnswer, read, with_confidence
 from worker.generation import TRY_SEPARATOR, Generation, LineGenerator
 from worker.lease import HeldJob
 
@@ -46,7 +46,8 @@ class PageByPage:
 
     def _ask(self, held: HeldJob, request: GenerateRequest, written: str) -> _Try:
         generation = self._generator.generate(held, request, written)
-        return _Try(request, generation, read(request, generation.line, generation.retried))
+        found = read(request, generation.line, generation.retried)
+        return _Try(request, generation, with_confidence(found, generation.outcome.logprob))
 
 
 def _is_open(tried: _Try) -> bool:
@@ -63,7 +64,7 @@ def _in_all(tries: list[_Try], standing: _Try) -> Generation:
     return replace(
         standing.generation,
         written=tries[-1].generation.written,
-        outcome=replace(outcome, text=ending.text, finish_reason=ending.finish_reason),
+        outcome=replace(outcome, text=ending.text, finish_reason=ending.finish_reason, logprob=ending.logprob),
         tokenize_ms=sum(tried.generation.tokenize_ms for tried in tries),
     )
 

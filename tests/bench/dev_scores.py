@@ -10,6 +10,7 @@ from training.evaluation import Report, evaluate
 from training.tasks.base import Example
 from training.tasks.tatqa import TatqaTask
 
+MODEL_DIR = Path(__file__).resolve().parents[2] / ".financellm" / "model"
 LEVELS = {"whole": WHOLE, "balanced": BALANCED, "tight": TIGHT}
 COLUMNS = ("EM", "95% interval", "F1", "scale", "unreadable", "prompt tokens")
 

@@ -7,8 +7,7 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from common.settings import get_settings
-from tests.bench.dev_scores import COLUMNS, LEVELS, dev_questions, dev_scores
+from tests.bench.dev_scores import COLUMNS, LEVELS, MODEL_DIR, dev_questions, dev_scores
 from tests.bench.report import print_line, print_table
 
 
@@ -16,7 +15,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="Folder with tatqa/dev.json.")
-    parser.add_argument("--model-dir", type=Path, default=get_settings().model_dir)
+    parser.add_argument("--model-dir", type=Path, default=MODEL_DIR)
     parser.add_argument("--questions", type=int, default=324)
     options = parser.parse_args()
     scores = {

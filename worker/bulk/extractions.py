@@ -162,7 +162,7 @@ def _add_answer(row: Row, planned: PlannedRow, job: Job) -> None:
         return
     values = answer.model_dump(mode="json")
     row.kind, row.value, row.scale = values["kind"], values["value"], values["scale"]
-    row.verification, row.program = values["verification"], values["program"]
+    row.verification, row.confidence, row.program = values["verification"], values["confidence"], values["program"]
     row.operands, row.numbers = values["operands"], values["numbers"]
     ids = {(page.document, page.page): page.document_id for page in (*planned.pages, *planned.more)}
     sources = (source for prompt in job.request.prompts() for source in prompt.sources)

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from common.errors import EngineError, FinanceLLMError
+from common.finance_tasks import Task
 from common.jobs import GenerateRequest
 from common.telemetry import get_logger
 from worker.engine.base import Engine, EngineRequest, FinishReason, Sampling, TokenEvent
@@ -68,6 +69,7 @@ class EngineLoop:
             sampling=Sampling(request.temperature, request.top_p, request.top_k, request.seed),
             stop_token_ids=self._tokenizer.stop_token_ids,
             urgent=urgent,
+            logprobs=request.task is not Task.TEXT and self.engine.capabilities.logprobs,
         )
         handle = RowHandle(engine_request, TextAssembler(self._tokenizer, request.stop), deadline_s, written)
         with self._closed:

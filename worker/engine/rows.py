@@ -30,7 +30,7 @@ class RowOutcome:
     """A finished row; times in milliseconds, `prefill_ms` from admission to the first token.
 
     `batch_size_mean` is the mean number of rows in the steps that made the row's tokens; `rows` is 2 for two tries of
-    one job.
+    one job. `logprob` is the natural logarithm of the probability of all tokens, None where the engine told none.
     """
 
     text: str
@@ -42,9 +42,10 @@ class RowOutcome:
     decode_ms: float
     batch_size_mean: float
     rows: int = 1
+    logprob: float | None = None
 
     def followed_by(self, later: "RowOutcome") -> "RowOutcome":
-        """Return both rows as one account of their job: times and tokens added, text and ending of the later one."""
+        """Return both rows as one account of their job: times and tokens added, all else as in the later one."""
         completion_tokens = self.completion_tokens + later.completion_tokens
         weighted = self.batch_size_mean * self.completion_tokens + later.batch_size_mean * later.completion_tokens
         return RowOutcome(
@@ -57,6 +58,7 @@ class RowOutcome:
             decode_ms=self.decode_ms + later.decode_ms,
             batch_size_mean=weighted / max(1, completion_tokens),
             rows=self.rows + later.rows,
+            logprob=later.logprob,
         )
 
 
@@ -81,6 +83,7 @@ class RowHandle:
     cached_prompt_tokens: int = 0
     steps: int = 0
     rows_in_steps: int = 0
+    logprob: float | None = None
 
     @property
     def text(self) -> str:
@@ -119,6 +122,8 @@ class RowHandle:
             work += len(self.request.prompt_token_ids)
         self.last_token_s = event.at_s
         self.token_ids.append(token_id)
+        if event.logprob is not None:
+            self.logprob = event.logprob + (self.logprob or 0.0)
         if first_of_step:
             self.steps += 1
             self.rows_in_steps += event.rows_in_step
@@ -142,6 +147,7 @@ class RowHandle:
                 prefill_ms=1000 * (self.first_token_s - admitted_s),
                 decode_ms=1000 * (self.last_token_s - self.first_token_s),
                 batch_size_mean=self.rows_in_steps / max(1, self.steps),
+                logprob=self.logprob,
             )
         )
 

@@ -21,7 +21,7 @@ def row(document: str, question: str, **changes: Any) -> Row:
     values: dict[str, Any] = {
         "index": 0, "document_id": f"doc_{document}", "document": document, "question_id": question,
         "question": f"{question}?", "status": RowStatus.SUCCEEDED, "text": "$5 million", "kind": "spans", "value": "5",
-        "scale": "million", "verification": "verified",
+        "scale": "million", "verification": "verified", "confidence": 0.97,
         "citations": [{"document": document, "page": 7, "quote": "was $5"}, {"document": document, "page": 8}],
     }  # fmt: skip
     return Row.model_validate(values | changes)
@@ -31,7 +31,7 @@ def failed(document: str, question: str) -> Row:
     """A row of a document that cannot be read."""
     return row(
         document, question, status=RowStatus.FAILED, text=None, kind=None, value=None, scale=None, verification=None,
-        citations=[], error=BROKEN,
+        confidence=None, citations=[], error=BROKEN,
     )  # fmt: skip
 
 
@@ -46,6 +46,7 @@ def test_a_row_shows_its_first_citation() -> None:
     cells = row_cells(row("a.pdf", "revenue", program="5"))
     assert tuple(cells) == ROW_COLUMNS
     assert (cells["answer"], cells["value"], cells["scale"], cells["program"]) == ("$5 million", "5", "million", "5")
+    assert (cells["verification"], cells["confidence"]) == ("verified", 0.97)
     assert (cells["citation_document"], cells["page"], cells["quote"]) == ("a.pdf", 7, "was $5")
     assert (cells["error_code"], cells["error"]) == (None, None)
 
@@ -63,9 +64,9 @@ def test_a_document_is_one_line_with_a_group_of_columns_a_question() -> None:
     assert cells == {
         "document": "a.pdf",
         "revenue": "$5 million", "revenue_value": "5", "revenue_scale": "million", "revenue_verification": "verified",
-        "revenue_page": 7, "revenue_quote": "was $5",
-        "cash": None, "cash_value": None, "cash_scale": None, "cash_verification": None, "cash_page": None,
-        "cash_quote": None,
+        "revenue_confidence": 0.97, "revenue_page": 7, "revenue_quote": "was $5",
+        "cash": None, "cash_value": None, "cash_scale": None, "cash_verification": None, "cash_confidence": None,
+        "cash_page": None, "cash_quote": None,
     }  # fmt: skip
 
 

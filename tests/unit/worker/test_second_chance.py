@@ -1,5 +1,6 @@
 """Next-best pages are asked where those before give no verified answer, over an engine that writes what it is told."""
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -42,9 +43,9 @@ def over(text: str) -> str:
 
 
 @contextmanager
-def working(store: JobStore, script: Mapping[str, str]) -> Iterator[Bench]:
+def working(store: JobStore, script: Mapping[str, str], logprobs: Mapping[str, float] | None = None) -> Iterator[Bench]:
     """A worker whose engine answers by the script."""
-    bench = Bench(store, ScriptedEngine(script))
+    bench = Bench(store, ScriptedEngine(script, logprobs=logprobs))
     try:
         yield bench
     finally:
@@ -118,3 +119,29 @@ def test_a_question_without_next_pages_says_nothing_of_prompts(memory_store: Job
         _, answer = answered(bench, asked(TEXTS[0]))
         assert len(bench.engine.requests) == 1
     assert (answer.kind, answer.prompts) == (ResultKind.NOT_FOUND, ())
+
+
+def test_confidence_is_the_probability_of_the_line_that_stands(memory_store: JobStore) -> None:
+    """Given two pages of which the second is verified, then the confidence is that of the second line alone."""
+    script = {over(TEXTS[0]): GUESS, over(TEXTS[1]): GROWTH}
+    told = {over(TEXTS[0]): -0.5, over(TEXTS[1]): -0.01}
+    with working(memory_store, script, told) as bench:
+        _, answer = answered(bench, asked(*TEXTS[:2]))
+    assert answer.line == GROWTH
+    stop_token = 1
+    assert answer.confidence == round(math.exp(-0.01 * (len(GROWTH) + stop_token)), 4)
+
+
+def test_an_engine_without_probabilities_gives_no_confidence(memory_store: JobStore) -> None:
+    with working(memory_store, {over(TEXTS[1]): GROWTH}) as bench:
+        _, answer = answered(bench, asked(TEXTS[1]))
+    assert answer.confidence is None
+
+
+def test_free_text_asks_for_no_probabilities(memory_store: JobStore) -> None:
+    """Given a question to be explained, then the engine is not asked for what nobody reads."""
+    request = finance_request(QUESTION, [Source(document="acme.pdf", page=1, text=TEXTS[1])], Task.TEXT, 60)
+    with working(memory_store, {over(TEXTS[1]): "Revenue grew."}, {}) as bench:
+        _, answer = answered(bench, request)
+        assert [one.logprobs for one in bench.engine.requests] == [False]
+    assert answer.confidence is None

@@ -98,17 +98,28 @@ inline void rope_store(float* qkv, const Run& run, int token, const float* cos, 
   }
 }
 
+// Vectors of exponentials that are added as floats before they join the sum.
+inline constexpr int kVectorsOfPart = 64;
+
 inline double exp_shifted(const float* x, int n, float shift, float factor, float* out) {
   const V16 minus = set1(shift), times = set1(factor * 1.4426950408889634f);
   double total = 0;
+  V16 part = zero();
   for (int i = 0; i < n; i += 16) {
     const int count = n - i < 16 ? n - i : 16;
     float lanes[16] = {};
-    for (int j = 0; j < count; ++j) lanes[j] = x[i + j];
-    const V16 e = first_lanes(count, exp2((load(lanes) - minus) * times), zero());
-    store(lanes, e);
-    for (int j = 0; j < count; ++j) out[i + j] = lanes[j];
-    total += reduce_add(e);
+    if (count < 16) std::memcpy(lanes, x + i, sizeof(float) * count);
+    const V16 e = exp2((load(count < 16 ? lanes : x + i) - minus) * times);
+    part = part + first_lanes(count, e, zero());
+    if (out && count == 16) store(out + i, e);
+    if (out && count < 16) {
+      store(lanes, e);
+      std::memcpy(out + i, lanes, sizeof(float) * count);
+    }
+    if (i / 16 % kVectorsOfPart == kVectorsOfPart - 1 || count < 16 || i + 16 == n) {
+      total += reduce_add(part);
+      part = zero();
+    }
   }
   return total;
 }

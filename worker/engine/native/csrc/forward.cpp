@@ -303,7 +303,7 @@ void Forward::choose(int row, int thread) {
   const ChoiceRow& wanted = choices_[row];
   const int n = model_->shape.vocabulary;
   if (!wanted.sampling.greedy()) choice.token = sample(kernels_, logits, n, wanted.sampling, weights_[thread]);
-  if (wanted.logprob) choice.logprob = log_probability(kernels_, logits, n, choice.token, weights_[thread]);
+  if (wanted.logprob) choice.logprob = log_probability(kernels_, logits, n, choice.token);
 }
 
 }  // namespace financellm

@@ -101,7 +101,7 @@ struct Kernels {
   void (*attend)(const float* qkv, const Run& run, AttentionItem item, AttentionShape shape, KvLayer kv, float* scores,
                  int scores_stride, float* out, int out_stride);
 
-  // out[i] = exp((x[i] - shift) * factor); returns the sum in a fixed order.
+  // Returns the sum of exp((x[i] - shift) * factor) in a fixed order, and writes its terms to `out` unless that is null.
   double (*exp_shifted)(const float* x, int n, float shift, float factor, float* out);
 
   // Ceilings for the benches: reads memory once; runs products on registers alone and returns how many.

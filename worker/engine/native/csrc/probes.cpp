@@ -211,7 +211,7 @@ std::pair<int, float> sample_one(const std::string& isa, Vector logits, float te
   std::vector<float> scratch;
   const int n = static_cast<int>(logits.size());
   const int token = sample(k, logits.data(), n, {temperature, top_p, top_k, seed, counter}, scratch);
-  return {token, log_probability(k, logits.data(), n, token, scratch)};
+  return {token, log_probability(k, logits.data(), n, token)};
 }
 
 }  // namespace

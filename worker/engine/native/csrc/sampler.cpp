@@ -71,11 +71,8 @@ int32_t sample(const Kernels& kernels, const float* logits, int n, const Samplin
   return draw(tokens, scratch, total, uniform(sampling.seed, sampling.counter));
 }
 
-float log_probability(const Kernels& kernels, const float* logits, int n, int32_t token, std::vector<float>& scratch) {
-  scratch.resize(n);
-  const float top = *std::max_element(logits, logits + n);
-  const double total = kernels.exp_shifted(logits, n, top, 1.0f, scratch.data());
-  return static_cast<float>(static_cast<double>(logits[token]) - top - std::log(total));
+float log_probability(const Kernels& kernels, const float* logits, int n, int32_t token) {
+  return static_cast<float>(-std::log(kernels.exp_shifted(logits, n, logits[token], 1.0f, nullptr)));
 }
 
 }  // namespace financellm

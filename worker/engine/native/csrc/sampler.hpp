@@ -24,7 +24,7 @@ double uniform(uint64_t seed, uint64_t counter);
 // Temperature, then top_k, then top_p, then a draw; ties go to the lower token. `scratch` has room for n floats.
 int32_t sample(const Kernels& kernels, const float* logits, int n, const Sampling& sampling, std::vector<float>& scratch);
 
-// log softmax of one token over the untempered logits.
-float log_probability(const Kernels& kernels, const float* logits, int n, int32_t token, std::vector<float>& scratch);
+// log softmax of one token over the untempered logits; -inf for one that is e^80 times less likely than another.
+float log_probability(const Kernels& kernels, const float* logits, int n, int32_t token);
 
 }  // namespace financellm
