@@ -1,5 +1,6 @@
 // What the check of an answer's numbers said, as a sign and words.
 import { h, icon } from "./dom.js";
+import { percent } from "./format.js";
 
 const BADGES = {
   verified: ["check", "good", "Verified"],
@@ -14,4 +15,9 @@ export function answerBadge({ kind, verification }) {
   const checked = kind === "not_found" ? kind : (verification ?? "no numbers");
   const [sign, tone, words] = BADGES[checked] ?? ["dash", "plain", checked.replaceAll("_", " ")];
   return h("span", { class: `badge ${tone}` }, icon(sign), words);
+}
+
+export function confidenceBadge({ confidence }) {
+  const sure = percent(confidence);
+  return sure && h("span", { class: "badge plain", title: "The probability that the model gave to its answer" }, `${sure} sure`);
 }

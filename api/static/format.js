@@ -19,6 +19,8 @@ export function bytes(size) {
   return `${(size / 1024 ** 2).toFixed(1)} MB`;
 }
 
+export const percent = (share) => (share === null || share === undefined ? null : `${Math.floor(100 * share)}%`);
+
 export const rate = (value) => (value ? `${value < 10 ? value.toFixed(1) : count(Math.round(value))} tokens/s` : null);
 
 // Batches tell Unix seconds, everything else RFC 3339.

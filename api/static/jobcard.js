@@ -1,6 +1,6 @@
 // One question as a card: its place in the queue, its text as it comes, its answer.
 import { answerDetails, markedText } from "./answer.js";
-import { answerBadge } from "./badge.js";
+import { answerBadge, confidenceBadge } from "./badge.js";
 import { fill, h, icon } from "./dom.js";
 import { follow } from "./events.js";
 import { duration } from "./format.js";
@@ -132,7 +132,7 @@ function end(view, job, isNews) {
 function succeeded(view, result) {
   const { answer } = result;
   view.state.replaceChildren();
-  if (answer?.verification) view.state.append(answerBadge(answer));
+  if (answer?.verification) fill(view.state, answerBadge(answer), confidenceBadge(answer));
   if (answer?.kind === "unparseable") view.state.append(h("span", { class: "badge plain" }, "As the model wrote it; not computed"));
   if (result.finish_reason === "length") view.state.append(h("span", { class: "badge plain" }, "Cut at the longest length asked for"));
   fill(view.text, ...markedText(result.text, answer?.numbers));

@@ -3,27 +3,30 @@ import { doubts, markedText, operandList } from "./answer.js";
 import { answerBadge } from "./badge.js";
 import { h, icon } from "./dom.js";
 import { evidencePart } from "./evidence.js";
-import { count } from "./format.js";
+import { count, percent } from "./format.js";
 import { openPage } from "./source.js";
 import { statusMark } from "./status.js";
 import { timingsBar } from "./timings.js";
 
 const FIRST = 300;
+const SURE = 0.8;
 const COLUMNS = [
   ["Document", (row) => row.document ?? ""],
   ["Question", (row) => row.question],
   ["Answer", (row) => (row.value === null || row.value === undefined || Number.isNaN(Number(row.value)) ? (row.text ?? "") : Number(row.value))],
+  ["Confidence", (row) => row.confidence ?? -1],
   ["Check", (row) => row.verification ?? row.status],
 ];
 const KEEPS = {
   all: () => true,
   verified: (row) => row.verification === "verified",
+  sure: (row) => row.verification === "verified" && row.confidence >= SURE,
   doubtful: (row) => ["unverified", "partly verified"].includes(row.verification),
   not_found: (row) => row.kind === "not_found",
   failed: (row) => row.status === "failed",
   pending: (row) => row.status === "pending",
 };
-const KEEP_WORDS = { all: "All answers", verified: "Verified", doubtful: "Unverified or partly", not_found: "Not found", failed: "Failed", pending: "Pending" };
+const KEEP_WORDS = { all: "All answers", verified: "Verified", sure: `Verified and ${percent(SURE)} sure`, doubtful: "Unverified or partly", not_found: "Not found", failed: "Failed", pending: "Pending" };
 
 export function rowsTable(documentsPath) {
   const rows = new Map();
@@ -92,7 +95,7 @@ function comparison({ column, down }) {
 
 function rowElement(row, documentsPath) {
   return h("tr", {}, h("th", { scope: "row", class: "document" }, row.document ?? "All documents"),
-    h("td", { class: "question" }, row.question), h("td", { class: "answer-cell" }, answerCell(row, documentsPath)), h("td", {}, check(row)));
+    h("td", { class: "question" }, row.question), h("td", { class: "answer-cell" }, answerCell(row, documentsPath)), h("td", {}, percent(row.confidence) ?? ""), h("td", {}, check(row)));
 }
 
 function answerCell(row, documentsPath) {

@@ -288,6 +288,13 @@ def test_reports_are_asked_and_every_answer_leads_to_its_page(page: Page) -> Non
     # And a reload shows the same
     page.reload()
     expect(page.get_by_role("table", name="Answers").locator("tbody tr")).to_have_count(3)
+    # And answers are sorted by how sure the model was, and kept where it was
+    table.get_by_role("button", name="Confidence").click()
+    expect(table.locator("tbody tr").nth(1)).to_contain_text("31%")
+    expect(table.locator("tbody tr").nth(2)).to_contain_text("96%")
+    page.get_by_label("Show", exact=True).select_option("Verified and 80% sure")
+    expect(table.locator("tbody tr")).to_have_count(1)
+    page.get_by_label("Show", exact=True).select_option("All answers")
 
 
 @pytest.mark.parametrize(("section", "words"), [("reports", "report collections"), ("batches", "batches")])

@@ -50,6 +50,7 @@ def row(index: int, name: str, **fields: Any) -> dict[str, Any]:
         "value": "120.5",
         "scale": "million",
         "verification": "verified",
+        "confidence": 0.968,
         "program": None,
         "operands": [],
         "numbers": [],
@@ -92,8 +93,10 @@ TIMINGS = {
 GUESS = f"About $99 million 📈 {ATTACK} or $7 million"
 ROWS = [
     row(0, DOCUMENTS[0]["name"], evidence=EVIDENCE, timings=TIMINGS),
-    row(1, "annual-2022.html", text=GUESS, value="99", verification="unverified", numbers=[unverified(GUESS, "$7")]),
-    row(2, "scan.pdf", status="failed", text=None, value=None, kind=None, verification=None, citations=[],
+    row(1, "annual-2022.html", text=GUESS, value="99", verification="unverified", confidence=0.31,
+        numbers=[unverified(GUESS, "$7")]),
+    row(2, "scan.pdf", status="failed", text=None, value=None, kind=None, verification=None, confidence=None,
+        citations=[],
         error={"code": "scanned", "message": "The pages of scan.pdf are pictures without text."}),
 ]  # fmt: skip
 COUNTS = {
