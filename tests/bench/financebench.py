@@ -28,6 +28,7 @@ from tests.support.stack import Stack
 REPORTS, PAGES = "reports", "evidence pages"
 _POLL_S = 0.5
 _OPEN = frozenset({"queued", "running", "cancelling"})
+_SURE = 0.8
 _DOUBTED = frozenset({"unverified", "partly verified"})
 
 
@@ -156,7 +157,7 @@ def log_line(asked: Asked) -> dict[str, Any]:
 
 
 def counts(asked: Sequence[Asked]) -> dict[str, int]:
-    """Count outcomes, doubted answers (whatever their outcome), and answers that a next-best page gave."""
+    """Count outcomes, doubted and sure answers (whatever their outcome), and answers that a next-best page gave."""
     outcomes = Counter(one.outcome for one in asked)
     doubted = [one for one in asked if one.outcome in (Outcome.CORRECT, Outcome.WRONG)]
     return {
@@ -166,8 +167,14 @@ def counts(asked: Sequence[Asked]) -> dict[str, int]:
         "verified_but_wrong": sum(
             one.row.verification == "verified" and one.outcome is Outcome.WRONG for one in doubted
         ),
+        "sure": sum(_is_sure(one.row) for one in doubted),
+        "sure_but_wrong": sum(_is_sure(one.row) and one.outcome is Outcome.WRONG for one in doubted),
         "second_chance": sum(_by_second_chance(one.row) for one in doubted),
     }
+
+
+def _is_sure(row: Row) -> bool:
+    return row.confidence is not None and row.confidence >= _SURE
 
 
 def _by_second_chance(row: Row) -> bool:

@@ -81,15 +81,15 @@ def test_outcomes_are_counted_apart_from_doubts() -> None:
     """Given answers of every kind, when counted, then outcomes add up and doubts are counted among answers alone."""
     prompts = {"prompts": [{"stands": False}, {"stands": True}]}
     rows = (
-        row(evidence=prompts),
-        row(text="6%"),
-        row(text="7%", verification="unverified"),
+        row(evidence=prompts, confidence=0.9),
+        row(text="6%", confidence=0.8),
+        row(text="7%", verification="unverified", confidence=0.79),
         row(kind="not_found", verification="no numbers"),
         row(status=RowStatus.FAILED, text=None, verification=None),
     )
     assert counts([Asked("reports", case(number), one) for number, one in enumerate(rows)]) == {
         "questions": 5, "correct": 1, "wrong": 2, "refused": 1, "failed": 1, "unverified": 1, "verified_but_wrong": 1,
-        "second_chance": 1,
+        "sure": 2, "sure_but_wrong": 1, "second_chance": 1,
     }  # fmt: skip
 
 
