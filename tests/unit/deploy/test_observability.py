@@ -13,7 +13,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from common.jobs import Lane
-from common.operations import LaneState, Overview
+from common.overviews import LaneState, Overview
 from common.telemetry import GatewayMetrics, WorkerMetrics
 
 ROOT = Path(__file__).resolve().parents[3]
