@@ -76,8 +76,11 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
 def work(client: httpx.Client) -> None:
     """Have questions answered, one of them failed and one refused."""
     questions = [f"What was revenue in {year}?" for year in range(2023, 2028)]
-    bodies = [{"question": question, "context": CONTEXT, "max_tokens": 20} for question in questions]
-    ids = [submitted(client, body) for body in [*bodies, {"question": "<<row-error>>"}]]
+    bodies: list[dict[str, Any]] = [
+        {"question": question, "context": CONTEXT, "max_tokens": 20} for question in questions
+    ]
+    bodies.append({"question": "<<row-error>>"})
+    ids = [submitted(client, body) for body in bodies]
     refused = client.post("/v1/jobs", json=LARGE)
     assert refused.status_code == 429, refused.text
     states = [client.get(f"/v1/jobs/{job_id}", params={"wait": "30"}).json()["status"] for job_id in ids]
