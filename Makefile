@@ -77,7 +77,7 @@ lock: ## resolve the dependencies of pyproject.toml again (needs uv)
 	compile -c .lock/dev.txt --extra worker --extra export --extra redis-server -o .lock/serve.txt; \
 	compile -c .lock/dev.txt --extra worker --extra transformers -o .lock/reference.txt; \
 	peer vllm --override .lock/peers/vllm.override; \
-	peer openvino; peer openvino-export; peer llamacpp; peer llamacpp-source --no-deps
+	peer onnxruntime; peer openvino; peer openvino-export; peer llamacpp; peer llamacpp-source --no-deps
 
 audit: ## look up known vulnerabilities of the locked packages, and write bills of materials into dist
 	@$(PYTHON) -m venv $(AUDIT_VENV)

@@ -17,8 +17,8 @@ from common.errors import (
     WebhookTargetError,
 )
 from common.jobs import GenerateRequest
-from common.operations import NewJob, Submission
 from common.store import AsyncJobStore
+from common.submissions import NewJob, Submission
 from common.turns import take_turn
 from common.webhook_targets import FIELD as WEBHOOK_FIELD
 from common.webhook_targets import Resolver, parse_target, resolve, resolve_allowed

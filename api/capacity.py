@@ -4,7 +4,8 @@ import asyncio
 import math
 from time import monotonic
 
-from common.operations import Overview, overview
+from common.operations import overview
+from common.overviews import Overview
 from common.store import AsyncJobStore
 from common.turns import LONGEST_WAIT_S
 

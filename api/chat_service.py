@@ -13,8 +13,8 @@ from api.unanswered import WaitOverError, answer_of
 from common.completions import ChatCompletion, chat_completion
 from common.errors import FinanceLLMError, UnavailableError
 from common.jobs import Lane, new_job_id
-from common.operations import NewJob
 from common.protocol import MODEL_ALIAS, ChatCompletionRequest
+from common.submissions import NewJob
 from common.telemetry import GatewayMetrics
 
 PROMPT_FIELD = "messages"

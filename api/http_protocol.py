@@ -5,8 +5,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.errors import problem_response
 from api.middleware import MAX_HEADER_BYTES
+from api.problems import problem_response
 
 # One read may bring this much beside the head, so the finer limit of the middleware stays below it.
 MAX_HEAD_BYTES = 2 * MAX_HEADER_BYTES

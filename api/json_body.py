@@ -7,7 +7,7 @@ from typing import Any, Never
 
 from fastapi import Request
 
-from api.errors import BodyTimeoutError, MalformedBodyError, UnsupportedMediaTypeError
+from api.request_errors import BodyTimeoutError, MalformedBodyError, UnsupportedMediaTypeError
 from common.errors import BodyTooLargeError
 
 _JSON_TYPE = re.compile(r"^application/([a-z0-9.+-]+\+)?json\s*(;|$)", re.IGNORECASE)

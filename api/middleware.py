@@ -11,7 +11,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
-from api.errors import METHODS, HeadersTooLargeError, WrongHostError, internal_error_response, response_for
+from api.errors import METHODS, internal_error_response, response_for
+from api.request_errors import HeadersTooLargeError, WrongHostError
 from api.request_span import describe_span, request_span
 from common.telemetry import GatewayMetrics, get_logger
 

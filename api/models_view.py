@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from api.capacity import Capacity
 from common.errors import ModelFilesError, ModelNotFoundError
 from common.model_files import ModelManifest
-from common.operations import WorkerInfo
+from common.overviews import WorkerInfo
 from common.protocol import MODEL_ALIAS
 
 

@@ -10,7 +10,7 @@ from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from api.errors import BodyTimeoutError, MalformedBodyError, UnsupportedMediaTypeError
+from api.request_errors import BodyTimeoutError, MalformedBodyError, UnsupportedMediaTypeError
 from api.settings import UploadPatience
 from common.errors import BodyTooLargeError
 

@@ -7,8 +7,8 @@ from fastapi import Response
 from pydantic import BaseModel
 
 from api.capacity import retry_after_s
-from api.errors import KINDS, OPENAI_KINDS, PROBLEM_MEDIA_TYPE, Problem, ProblemKind
 from api.job_views import job_path, job_view
+from api.problems import KINDS, OPENAI_KINDS, PROBLEM_MEDIA_TYPE, Problem, ProblemKind
 from common.operations import DescribedJob
 
 RETRY_AFTER = {"description": "Seconds after which to ask again.", "schema": {"type": "integer", "minimum": 1}}

@@ -7,8 +7,8 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from api.deps import authenticated_caller, get_gateway
-from api.errors import KINDS, OPENAI_KINDS, ProblemKind
 from api.json_body import check_content_type, parse_json, read_body
+from api.problems import KINDS, OPENAI_KINDS, ProblemKind
 from api.responses import with_rate_limit
 from common.errors import RequestError
 

@@ -25,8 +25,9 @@ from common.errors import (
     UnavailableError,
 )
 from common.jobs import Job, JobStatus, WebhookState, new_job_id
-from common.operations import DescribedJob, NewJob, Outcome, Submission
+from common.operations import DescribedJob
 from common.store import AsyncJobStore, translated_errors
+from common.submissions import NewJob, Outcome, Submission
 from common.telemetry import GatewayMetrics
 from common.tracing import current_traceparent
 

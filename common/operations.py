@@ -8,20 +8,13 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from common.jobs import (
-    GenerateRequest,
-    GenerateResult,
-    Job,
-    JobError,
-    JobStatus,
-    Lane,
-    QueuePlace,
-    Value,
-)
+from common.jobs import GenerateResult, Job, JobError, JobStatus, Lane, QueuePlace
+from common.leases import ClaimedJob, LeaseState
+from common.overviews import Overview, WorkerInfo, total_rate
 from common.records import job_from_fields
+from common.submissions import NewJob, Submission
 
 T = TypeVar("T")
 
@@ -41,118 +34,12 @@ class Operation(Generic[T]):
     read: Callable[[Any], T]
 
 
-class Outcome(StrEnum):
-    """What became of a submission."""
-
-    ACCEPTED = "accepted"
-    REPEATED = "repeated"
-    MISMATCH = "mismatch"
-    FULL = "full"
-    TOO_MANY = "too_many"
-
-
-class Submission(Value):
-    """Answer to `submit`: `job_id` when accepted or repeated, `backlog_tokens` of the lane when accepted or full.
-
-    `turn` of a job that found the lane full is what a promise of room is made to.
-
-    A first acceptance also tells the job's time stamp and place, so that nobody has to ask again for them.
-    """
-
-    outcome: Outcome
-    job_id: str | None = None
-    backlog_tokens: int | None = None
-    created_at_ms: int | None = None
-    rank: int | None = None
-    jobs_in_lane: int | None = None
-    turn: str | None = None
-
-
-class LeaseState(StrEnum):
-    """What a worker learns about a job it runs."""
-
-    LOST = "lost"
-    HELD = "held"
-    CANCEL = "cancel"
-
-
-class WorkerInfo(Value):
-    """What a worker says of itself with each heartbeat; `tokens_per_second` counts prompt and completion tokens."""
-
-    name: str
-    engine: str
-    model: str
-    model_revision: str
-    lanes: tuple[str, ...]
-    max_rows: int
-    running: int
-    max_row_tokens: int
-    tokens_per_second: float | None = None
-    draining: bool = False
-
-
-class LaneState(Value):
-    """A lane's queue: the age of the job that is next, and of the one that waits longest."""
-
-    waiting: int
-    backlog_tokens: int
-    head_age_ms: float
-    oldest_age_ms: float = 0.0
-
-
-class Overview(Value):
-    """Queues, live workers and counters since the store was created."""
-
-    lanes: dict[Lane, LaneState]
-    workers: tuple[WorkerInfo, ...]
-    counts: dict[str, int]
-    webhooks: int
-
-    @property
-    def tokens_per_second(self) -> float | None:
-        """Measured rate of all live workers, None until one has measured."""
-        return total_rate(self.workers)
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimedJob:
-    """A job under lease; `claimed_at_ms` is Redis time at the claim, `losses` counts workers lost while running it."""
-
-    job: Job
-    claimed_at_ms: int
-    losses: int
-
-
 @dataclass(frozen=True, slots=True)
 class DescribedJob:
     """A job and its place in the queue while it waits."""
 
     job: Job
     place: QueuePlace | None
-
-
-@dataclass(frozen=True, slots=True)
-class NewJob:
-    """A validated submission. `flow` names whose turn it takes in fair queueing: a caller, or one batch of a caller."""
-
-    id: str
-    lane: Lane
-    caller: str
-    flow: str
-    request: GenerateRequest
-    prompt_tokens: int
-    priority: int = 0
-    deadline_ms: int | None = None
-    webhook_url: str | None = None
-    metadata: dict[str, str] | None = None
-    idempotency_key: str | None = None
-    body_hash: str = ""
-    traceparent: str | None = None
-
-    @property
-    def cost_tokens(self) -> int:
-        """Prompt plus allowed completion."""
-        return self.prompt_tokens + self.request.max_tokens
 
 
 def submit(
@@ -295,12 +182,6 @@ def webhook_failed(job_id: str, error: str) -> Operation[None]:
 def webhook_later(job_id: str, error: str, delay_ms: int) -> Operation[None]:
     """Record a failed delivery that is tried again after `delay_ms`."""
     return Operation("webhook_done", (job_id, "pending", error, delay_ms), _read_nothing)
-
-
-def total_rate(workers: Sequence[WorkerInfo]) -> float | None:
-    """Sum the measured tokens per second of workers that take jobs, None if none has measured."""
-    rates = [worker.tokens_per_second for worker in workers if worker.tokens_per_second and not worker.draining]
-    return sum(rates) if rates else None
 
 
 def queue_place(

@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from common.jobs import Lane
-from common.operations import LaneState, Overview
+from common.overviews import LaneState, Overview
 
 _NOT_JOBS = frozenset({"running", "leases_lost"})
 _UNKNOWN_LANE = LaneState(waiting=0, backlog_tokens=0, head_age_ms=math.nan, oldest_age_ms=math.nan)

@@ -8,8 +8,10 @@ from typing import Any
 
 from common.bulk import BulkRun, LineError, NewRun, OpenItem, Part, ResultFile, RunKind, RunStatus, run_from_fields
 from common.jobs import Job
-from common.operations import LeaseState, NewJob, Operation, job_parameters
+from common.leases import LeaseState
+from common.operations import Operation, job_parameters
 from common.records import job_from_fields
+from common.submissions import NewJob
 
 # An ended item's job is kept until its record is written, by whichever worker; the longest run is far shorter.
 ITEM_RESULT_TTL_S = 30 * 86_400

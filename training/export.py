@@ -38,14 +38,14 @@ def _openvino(python: str, model_dir: Path, target: Path) -> list[str]:
 
 def _onnxruntime(python: str, model_dir: Path, target: Path) -> list[str]:
     cache = target.with_name(f"{target.name}.cache")
-    settings = ("-p", "int4", "-e", "cpu", "-c", str(cache))
+    settings = ("-p", "int8", "-e", "cpu", "-c", str(cache))
     return [python, "-m", "onnxruntime_genai.models.builder", "-i", str(model_dir), "-o", str(target), *settings]
 
 
 FORMS = {
     "llamacpp": Form("q8_0.gguf", None, _no_command),
     "openvino": Form("openvino", "optimum.intel", _openvino),
-    "onnxruntime": Form("onnxruntime", "onnxruntime_genai", _onnxruntime),
+    "onnxruntime": Form("onnxruntime", "onnxruntime_genai.models.builder", _onnxruntime),
 }
 
 

@@ -7,7 +7,7 @@ from common.answers import read_answer, retry_prefix
 from common.errors import UnparseableAnswerError
 from common.finance_tasks import Task
 from common.jobs import GenerateRequest, Lane
-from common.operations import ClaimedJob
+from common.leases import ClaimedJob
 from worker.engine.loop import EngineLoop
 from worker.engine.rows import RowOutcome
 from worker.engine.text import Tokenizer

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import redis
 
 from common import operations
-from common.operations import ClaimedJob, LeaseState, WorkerInfo
+from common.leases import ClaimedJob, LeaseState
+from common.overviews import WorkerInfo
 from common.store import JobStore
 from common.telemetry import get_logger
 from worker.engine.rows import AbortReason, RowHandle

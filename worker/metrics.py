@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry
 
 from common.errors import ConfigurationError
-from common.operations import ClaimedJob
+from common.leases import ClaimedJob
 from common.telemetry import WorkerMetrics
 from worker.engine.rows import RowOutcome
 from worker.metrics_server import start_metrics_server

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from common.operations import ClaimedJob
+from common.leases import ClaimedJob
 
 Claim = Callable[[], ClaimedJob | None]
 Release = Callable[[ClaimedJob], None]

@@ -9,7 +9,7 @@ from celery import Celery
 from common import operations
 from common.errors import FinanceLLMError, UnavailableError
 from common.jobs import GenerateResult, JobError, JobStatus, Lane, Timings
-from common.operations import ClaimedJob
+from common.leases import ClaimedJob
 from common.queue import send_permit
 from common.store import JobStore
 from common.telemetry import WorkerMetrics, get_logger, job_context

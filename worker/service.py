@@ -10,7 +10,7 @@ from common import operations
 from common.errors import UnavailableError
 from common.files import FileStore
 from common.jobs import Lane
-from common.operations import WorkerInfo
+from common.overviews import WorkerInfo
 from common.store import JobStore
 from common.telemetry import get_logger
 from worker.background import Periodic

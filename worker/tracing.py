@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_context
 
-from common.operations import ClaimedJob
+from common.leases import ClaimedJob
 from common.queue import queue_name
 from common.tracing import context_of, tracer
 from worker.engine.rows import RowOutcome

@@ -7,7 +7,7 @@ from api.deps import Call
 from api.responses import json_response, problems
 from api.route import GatewayRoute
 from common.jobs import Lane
-from common.operations import LaneState, WorkerInfo
+from common.overviews import LaneState, WorkerInfo
 
 router = APIRouter(tags=["service"], route_class=GatewayRoute)
 

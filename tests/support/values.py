@@ -1,12 +1,13 @@
 """Small values that many tests need."""
 
-from common import operations
 from common.jobs import GenerateRequest, GenerateResult, Lane, Timings, new_job_id
+from common.overviews import WorkerInfo
 from common.prompts import question_messages
+from common.submissions import NewJob
 
 REQUEST = GenerateRequest(messages=question_messages("What was revenue?", "Revenue was $5.", None), max_tokens=10)
 
-WORKER = operations.WorkerInfo(
+WORKER = WorkerInfo(
     name="w1",
     engine="fake",
     model="fake",
@@ -30,9 +31,9 @@ def new_job(
     webhook_url: str | None = None,
     idempotency_key: str | None = None,
     body_hash: str = "body",
-) -> operations.NewJob:
+) -> NewJob:
     """A submission that costs 100 tokens unless told otherwise."""
-    return operations.NewJob(
+    return NewJob(
         id=new_job_id(),
         lane=lane,
         caller=caller,

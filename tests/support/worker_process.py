@@ -14,11 +14,11 @@ from celery import Celery
 from common import operations
 from common.events import EventType, JobEvent, events_from_entries
 from common.jobs import GenerateRequest, Job, JobStatus, Lane, new_job_id
-from common.operations import NewJob
 from common.prompts import question_messages
 from common.queue import make_celery, send_permit
 from common.settings import Settings
 from common.store import JobStore
+from common.submissions import NewJob
 
 # Leases short enough for a quick test, long enough for a busy machine.
 QUICK_LEASES = {

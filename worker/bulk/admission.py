@@ -6,7 +6,7 @@ from itertools import islice
 from common.bulk import BulkRun, OpenItem, item_job_id
 from common.errors import PromptTooLongError
 from common.jobs import GenerateRequest, JobError, Lane
-from common.operations import NewJob
+from common.submissions import NewJob
 from worker.bulk.source import Ask, BulkItem, BulkSource
 from worker.bulk.twins import Twins
 

@@ -7,7 +7,8 @@ from common import run_operations
 from common.bulk import BulkRun, LineError
 from common.errors import LeaseLostError, UnavailableError
 from common.files import FileStore
-from common.operations import LeaseState, Operation
+from common.leases import LeaseState
+from common.operations import Operation
 from common.store import JobStore
 from common.telemetry import BulkMetrics, get_logger
 from worker.background import Periodic

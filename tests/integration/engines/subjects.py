@@ -151,13 +151,13 @@ def _vllm(folder: Path) -> Engine:
     return VllmEngine(folder, LIMITS, "float32")
 
 
-# Rounding weights to 8 bits moves logits of the tiny model by up to a tenth of their spread, to 4 bits by more.
+# Rounding weights to 8 bits moves logits of the tiny model by up to a tenth of their spread.
 SUBJECTS = (
     Subject("fake", _fake, lambda: None, None, stops=frozenset({STOP_TOKEN})),
     Subject("native", _native, _native_absent, 0.5),
     Subject("transformers", _transformers, _absent("torch", "transformers"), 0.01),
     Subject("vllm", _vllm, _absent("vllm"), 0.01),
     Subject("openvino", _openvino, _absent("openvino", "openvino_genai"), 0.5, form="openvino"),
-    Subject("onnxruntime", _onnxruntime, _absent("onnxruntime_genai"), 1.5, form="onnxruntime"),
+    Subject("onnxruntime", _onnxruntime, _absent("onnxruntime_genai"), 0.5, form="onnxruntime"),
     Subject("llamacpp", _llamacpp, _absent("llama_cpp"), 0.5, form="llamacpp"),
 )

@@ -18,7 +18,7 @@ from common import operations, store
 from common.events import EventType, events_from_entries
 from common.jobs import JobStatus, Lane, can_move
 from common.keys import Keys
-from common.operations import LeaseState
+from common.leases import LeaseState
 from tests.support.values import WORKER, new_job, result
 
 MAX_ATTEMPTS = 3

@@ -8,8 +8,9 @@ import pytest
 from common import operations
 from common.errors import UnavailableError
 from common.jobs import Lane
-from common.operations import Operation, Outcome
+from common.operations import Operation
 from common.store import JobStore
+from common.submissions import Outcome
 from tests.support.values import WORKER, new_job, result
 
 

@@ -5,15 +5,16 @@ import time
 from common import operations
 from common.events import EventType, events_from_entries
 from common.jobs import JobError, JobStatus, Lane
-from common.operations import ClaimedJob, LeaseState
+from common.leases import ClaimedJob, LeaseState
 from common.store import JobStore
+from common.submissions import NewJob
 from tests.support.values import WORKER, new_job, result
 
 LEASE_MS = 20_000
 SHORT_LEASE_MS = 30
 
 
-def submitted(store: JobStore, job: operations.NewJob) -> operations.NewJob:
+def submitted(store: JobStore, job: NewJob) -> NewJob:
     store.run(operations.submit(job, 100_000, 60))
     return job
 

@@ -3,8 +3,8 @@
 from common import operations
 from common.events import EventType, events_from_entries
 from common.jobs import JobStatus, Lane
-from common.operations import Outcome
 from common.store import JobStore
+from common.submissions import NewJob, Outcome, Submission
 from tests.support.values import WORKER, new_job
 
 LIMIT_TOKENS = 1_000
@@ -12,7 +12,7 @@ TTL_S = 60
 LEASE_MS = 20_000
 
 
-def submit(store: JobStore, job: operations.NewJob, limit_tokens: int = LIMIT_TOKENS) -> operations.Submission:
+def submit(store: JobStore, job: NewJob, limit_tokens: int = LIMIT_TOKENS) -> Submission:
     return store.run(operations.submit(job, limit_tokens, TTL_S))
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from common import operations
 from common.jobs import Lane
-from common.operations import Outcome
 from common.store import JobStore
+from common.submissions import NewJob, Outcome, Submission
 from common.turns import take_turn
 from tests.support.values import new_job
 
@@ -15,11 +15,11 @@ TURNS = "turns:interactive"
 HELD = "held_tokens:interactive"
 
 
-def submit(store: JobStore, job: operations.NewJob) -> operations.Submission:
+def submit(store: JobStore, job: NewJob) -> Submission:
     return store.run(operations.submit(job, LIMIT_TOKENS, 60))
 
 
-def told_s(store: JobStore, answer: operations.Submission) -> int:
+def told_s(store: JobStore, answer: Submission) -> int:
     """Return what a refused job is told."""
     assert answer.outcome is Outcome.FULL
     assert answer.turn is not None
@@ -44,7 +44,7 @@ def pass_time(store: JobStore, seconds: int) -> None:
         client.zincrby(store.keys.root + TURNS, -1_000 * seconds, turn)
 
 
-def refused(store: JobStore, key: str, caller: str = "alice") -> operations.NewJob:
+def refused(store: JobStore, key: str, caller: str = "alice") -> NewJob:
     """Have a job refused that then holds a turn."""
     job = new_job(idempotency_key=key, caller=caller)
     told_s(store, submit(store, job))

@@ -16,7 +16,8 @@ from api.settings import ApiSettings
 from common.errors import ConfigurationError
 from common.jobs import Lane
 from common.keys import Keys
-from common.operations import ClaimedJob, claim
+from common.leases import ClaimedJob
+from common.operations import claim
 from common.store import AsyncJobStore, JobStore
 from common.tracing import ENDPOINTS, configure_tracing
 from worker.engine.base import FinishReason

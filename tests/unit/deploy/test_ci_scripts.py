@@ -165,7 +165,8 @@ def test_tests_are_run_by_make_with_plain_output(runner: Runner) -> None:
 
 
 @pytest.mark.parametrize(
-    ("engine", "extra"), [("llamacpp", "--no-build-isolation"), ("openvino", "openvino-export.txt")]
+    ("engine", "extra"),
+    [("llamacpp", "--no-build-isolation"), ("onnxruntime", "onnxruntime.txt"), ("openvino", "openvino-export.txt")],
 )
 def test_an_engine_gets_its_pinned_packages_and_its_tests(engine: str, extra: str, runner: Runner) -> None:
     """Given an engine with a lock, when its job runs, then that lock is installed, and the suite runs for it alone."""

@@ -13,12 +13,11 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from common.jobs import Lane
-from common.operations import LaneState, Overview
+from common.overviews import LaneState, Overview
 from common.telemetry import GatewayMetrics, WorkerMetrics
+from tests.support.observability import DASHBOARD, FOLDER, alert_rules, panel_queries
 
 ROOT = Path(__file__).resolve().parents[3]
-FOLDER = ROOT / ".observability"
-DASHBOARD = FOLDER / "grafana" / "dashboards" / "financellm.json"
 # What Prometheus itself adds.
 PROMETHEUS_OWN = {"up"}
 METRIC = re.compile(r"\b(?:vllm:|financellm_|process_)[a-z0-9_]+|\bup\b")
@@ -39,24 +38,10 @@ def exported() -> set[str]:
     return names
 
 
-def alert_rules() -> list[dict[str, Any]]:
-    """Every alert rule."""
-    groups = yaml.safe_load((FOLDER / "alerts.yml").read_text("utf-8"))["groups"]
-    return [rule for group in groups for rule in group["rules"]]
-
-
-def panels() -> list[dict[str, Any]]:
-    """Every panel of the dashboard."""
-    found: list[dict[str, Any]] = json.loads(DASHBOARD.read_text("utf-8"))["panels"]
-    return found
-
-
 def expressions() -> Iterator[str]:
-    """Every query of rules and dashboard, with the dashboard's variables filled in."""
+    """Every query of rules and dashboard."""
     yield from (rule["expr"] for rule in alert_rules())
-    for panel in panels():
-        for target in panel["targets"]:
-            yield target["expr"].replace("$__rate_interval", "5m").replace("$usd_per_worker_hour", "0.12")
+    yield from (query for _, query in panel_queries())
 
 
 def promtool(*arguments: str) -> None:

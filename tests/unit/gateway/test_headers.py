@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.errors import MalformedHeaderError
 from api.headers import IDEMPOTENCY_KEY_PATTERN, Preferences, read_event_id, read_idempotency_key, read_preferences
+from api.request_errors import MalformedHeaderError
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 from common import operations
 from common.jobs import JobError, JobStatus, Lane
+from common.leases import ClaimedJob
 from common.store import JobStore
 from tests.support.values import result
 from tests.unit.gateway.conftest import MakeClient
@@ -26,7 +27,7 @@ def until_queued(store: JobStore) -> None:
         time.sleep(0.01)
 
 
-def take(store: JobStore) -> operations.ClaimedJob:
+def take(store: JobStore) -> ClaimedJob:
     """Claim the next job as a worker does."""
     claimed = store.run(operations.claim("w", Lane.INTERACTIVE, 10_000))
     assert claimed is not None

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.errors import MalformedBodyError, UnsupportedMediaTypeError
 from api.json_body import check_content_type, parse_json
+from api.request_errors import MalformedBodyError, UnsupportedMediaTypeError
 from common.errors import BodyTooLargeError
 
 

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 from fastapi import FastAPI
 
-from api.errors import KINDS
+from api.problems import KINDS
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from common.finance_answers import FinanceAnswer, ResultKind, Source, Verificati
 from common.finance_requests import finance_request
 from common.finance_tasks import Task
 from common.jobs import Job, JobStatus, Lane, new_job_id
-from common.operations import NewJob
 from common.store import JobStore
+from common.submissions import NewJob
 from common.telemetry import WorkerMetrics
 from tests.support.scripted_engine import ScriptedEngine
 from tests.support.values import WORKER

@@ -9,7 +9,9 @@ from common import operations
 from common.errors import UnavailableError
 from common.events import EventType, events_from_entries
 from common.jobs import JobStatus, Lane
-from common.operations import ClaimedJob, Operation, WorkerInfo
+from common.leases import ClaimedJob, LeaseState
+from common.operations import Operation
+from common.overviews import WorkerInfo
 from common.store import JobStore
 from tests.support.values import WORKER, new_job, result
 from worker.engine.base import EngineRequest
@@ -100,7 +102,7 @@ def test_a_job_that_ended_meanwhile_is_not_lost(
     # Given a heartbeat that was under way when its job ended
     held = keeper.hold(claim())
     keeper.drop(held)
-    keeper.apply([held], (operations.LeaseState.LOST,))
+    keeper.apply([held], (LeaseState.LOST,))
     assert held.abort_reason is None
 
 

@@ -9,7 +9,7 @@ import pytest
 from common import operations
 from common.errors import UnavailableError
 from common.jobs import Lane
-from common.operations import ClaimedJob
+from common.leases import ClaimedJob
 from common.store import JobStore
 from tests.support.values import new_job
 from worker.quarantine import QuarantineGate
