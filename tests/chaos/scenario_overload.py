@@ -1,6 +1,7 @@
 """More work than fits, for a while: who is refused, what he is told, and whether he gets in when he obeys."""
 
 import asyncio
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from tests.chaos.cluster import Cluster
 CLIENTS = 24
 JOBS_A_CLIENT = 6
 WARM_UP_JOBS = 12
+RATE_TIMEOUT_S = 60.0
+RATE_POLL_S = 0.5
 # Room for a dozen jobs, so that twenty-four clients without a pause overflow it at once.
 SETTINGS = {
     "FINANCELLM_MAX_BACKLOG_TOKENS": "5000",
@@ -29,6 +32,7 @@ async def overload(folder: Path, clients: int = CLIENTS) -> dict[str, Any]:
             ids = [await first.submit(f"Warm-up {number}") for number in range(WARM_UP_JOBS)]
             for job_id in ids:
                 await first.ended(job_id)
+            await _rate_is_known(cluster, first)
         for found, gave_up in await asyncio.gather(*(_client(cluster, number) for number in range(clients))):
             returns.update(found)
             failed += gave_up
@@ -43,6 +47,18 @@ async def overload(folder: Path, clients: int = CLIENTS) -> dict[str, Any]:
         "most_returns": max(returns),
         "never_let_in": failed,
     }
+
+
+async def _rate_is_known(cluster: Cluster, caller: Caller) -> None:
+    """Wait until every gateway has heard the rate, which workers tell with their heartbeats; they are asked in turn."""
+    deadline_s = time.monotonic() + RATE_TIMEOUT_S
+    in_a_row = 0
+    while in_a_row < len(cluster.apis):
+        rate = (await caller.request("GET", "/v1/overview")).json()["tokens_per_second"]
+        in_a_row = in_a_row + 1 if rate else 0
+        if time.monotonic() > deadline_s:
+            raise TimeoutError(f"no rate was measured in {RATE_TIMEOUT_S:g} s")
+        await asyncio.sleep(RATE_POLL_S)
 
 
 async def _client(cluster: Cluster, number: int) -> tuple[list[int], int]:
