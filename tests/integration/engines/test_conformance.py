@@ -19,8 +19,10 @@ from worker.engine.base import Engine, EngineRequest, FinishReason, Sampling, To
 from worker.engine.loop import EngineLoop
 from worker.engine.rows import AbortReason, RowAbortedError
 
-# vLLM's compiler imports parts of torch that warn of themselves.
-pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning:torch.*")
+# vLLM imports parts of torch that warn of themselves, and looks at one that is to go.
+pytestmark = pytest.mark.filterwarnings(
+    "default::DeprecationWarning:torch.*", "default::FutureWarning:vllm.*", "default::FutureWarning:torch.*"
+)
 
 PROMPTS = ((1, 2, 3), tuple(range(40, 90)), (7,) * 33, (250, 9, 120, 11, 5))
 POISON = (66, 66, 66)
