@@ -41,7 +41,7 @@ PARTS = (
     Part("gateway", "what the gateway costs", (), 1),
     Part("scaling", "more workers", (), 4),
     Part("footprint", "memory and cold start", (), 2),
-    Part("bulk", "questions over reports", ("--files", "12", "--limit-s", "420"), 10, needs_data=True),
+    Part("bulk", "questions over reports", ("--files", "12", "--limit-s", "420"), 8, needs_data=True),
     Part("simulation", "waits by arrival rate and workers", ("--validate",), 3),
 )
 
