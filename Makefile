@@ -61,7 +61,7 @@ bench-service: model ## measure the service; the last line is one JSON object
 bench-peers: model ## install the engines that python -m tests.bench.engines compares with, and make their models
 	@TORCH_INDEX="$(TORCH_INDEX)" $(PY) -m tests.bench.peers $(ARGS)
 
-chaos: $(DEV_STAMP) ## break the running service in every way we know and check its promises: ARGS="--jobs N --minutes M --faults A,B"
+chaos: model ## break the running service in every way we know and check its promises: ARGS="--jobs N --minutes M --faults A,B"
 	@$(PY) -m tests.chaos $(ARGS)
 
 lock: ## resolve the dependencies of pyproject.toml again (needs uv)
