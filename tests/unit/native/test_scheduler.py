@@ -221,6 +221,7 @@ def test_speculation_follows_acceptance_and_load() -> None:
     text = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 1, 2, 3]
     lookup = PromptLookup()
     assert lookup.draft(text, 100, 1, 18) == [4, 5, 6, 7, 8]
+    assert len(lookup.draft(text, 100, 8, 18)) == 3
     assert lookup.draft(text, 100, 64, 18) == []
     for _ in range(10):
         lookup.learn(5, 5)
@@ -231,6 +232,19 @@ def test_speculation_follows_acceptance_and_load() -> None:
     lengths = {len(lookup.draft(text, 100, 1, 18)) for _ in range(8)}
     assert lengths == {0, 1}
     assert lookup.draft([1, 2], 5, 1, 18) == []
+
+
+def test_nothing_is_guessed_beside_a_prompt() -> None:
+    """Given a row that repeats itself, when a prompt fills the step, then it guesses nothing, and something before."""
+    scheduler = Scheduler(BlockPool(64), max_rows=4, step_tokens=64, balance_tokens=9, prefix_cache=False)
+    scheduler.add(EngineRequest((1, 2, 3, 4, 5, 1, 2), 50))
+    (prompt,) = scheduler.plan()
+    scheduler.advance(prompt, [3])
+    (alone,) = scheduler.plan()
+    scheduler.advance(alone, [4])
+    scheduler.add(EngineRequest(tuple(range(100, 300)), 5))
+    beside, _ = scheduler.plan()
+    assert (alone.drafted > 0, beside.drafted) == (True, 0)
 
 
 @pytest.mark.parametrize("tokens", [1, 31, 32])

@@ -60,13 +60,14 @@ class Scheduler:
         budget = self.step_tokens
         planned: dict[int, Slice] = {}
         rows = sorted(self._running.values(), key=lambda row: (row.priority[0], not row.decoding, row.number))
-        decoding = sum(row.decoding for row in rows)
+        wanted_tokens = sum(len(row.tokens) - row.computed for row in rows)
         for row in rows:
             if budget == 0:
                 break
             if row.number not in self._running:  # gave its blocks to a row before it
                 continue
-            part = self._slice(row, budget, max(decoding, self.step_tokens - budget), planned)
+            load_tokens = max(min(wanted_tokens, self.step_tokens), self.step_tokens - budget)
+            part = self._slice(row, budget, load_tokens, planned)
             if part is not None:
                 planned[row.number] = part
                 budget -= len(part.tokens)
