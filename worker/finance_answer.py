@@ -87,7 +87,11 @@ class _Reading:
         operands = () if calculation is None else self._operands(calculation)
         numbers = self._numbers(answer, calculation)
         quotes = [None if _is_figure(item) else self._sources.quote(item) for item in answer.items]
-        copied = [quote is not None for item, quote in zip(answer.items, quotes, strict=True) if not _is_figure(item)]
+        copied = [
+            quote is not None and not _is_heading(item)
+            for item, quote in zip(answer.items, quotes, strict=True)
+            if not _is_figure(item)
+        ]
         stated = [operand.found for operand in operands] if answer.kind is AnswerKind.TRUTH else []
         verdicts = [*(number.verified for number in numbers), *copied, *stated]
         found = FinanceAnswer(
@@ -184,6 +188,11 @@ def _verification(verdicts: Sequence[bool]) -> Verification:
 
 def _is_figure(item: str) -> bool:
     return parse_figure(item) is not None
+
+
+def _is_heading(item: str) -> bool:
+    """Tell whether copied words only announce what stands below them."""
+    return item.rstrip().endswith(":")
 
 
 def _long_sentences(text: str) -> Iterable[str]:

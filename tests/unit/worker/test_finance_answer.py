@@ -79,6 +79,17 @@ def test_copied_words_are_quoted_from_their_page() -> None:
     assert [(citation.page, citation.quote) for citation in answer.citations] == [(7, "first-in, first-out")]
 
 
+def test_a_copied_heading_verifies_nothing() -> None:
+    """Given an answer that only announces figures, when checked, then its words are found and it is unverified."""
+    context = "EARNINGS PER SHARE:\nBasic | 3.40"
+    source = Source(document="acme.pdf", page=3, text=context)
+    asked = finance_request("What were earnings per share?", [source], Task.FIGURES, 60)
+    answer = read(asked, "EARNINGS PER SHARE: | none", retried=False).answer
+    assert answer is not None
+    assert answer.verification is Verification.UNVERIFIED
+    assert [citation.quote for citation in answer.citations] == ["EARNINGS PER SHARE:"]
+
+
 def test_a_refusal_is_no_answer_and_no_failure() -> None:
     text, answer = answered("not in the context")
     assert (answer.kind, answer.verification) == (ResultKind.NOT_FOUND, Verification.NO_NUMBERS)
