@@ -14,9 +14,9 @@ class PermitChannel(redis.Channel):
     def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
         """Acknowledge, unless the connection that delivered the message is gone."""
         if not self.closed:
-            super().basic_ack(delivery_tag, multiple=multiple)  # type: ignore[no-untyped-call]  # kombu has no types
+            redis.Channel.basic_ack(self, delivery_tag, multiple=multiple)
 
     def basic_reject(self, delivery_tag: str, requeue: bool = False) -> None:
         """Reject, unless the connection that delivered the message is gone."""
         if not self.closed:
-            super().basic_reject(delivery_tag, requeue=requeue)  # type: ignore[no-untyped-call]  # kombu has no types
+            redis.Channel.basic_reject(self, delivery_tag, requeue=requeue)

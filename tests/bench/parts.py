@@ -32,17 +32,17 @@ class Part:
         return " ".join(["python -m", *self.words(Path("$FINANCELLM_SHARED_DATA"), peers)])
 
 
-# The minutes are guesses for two cores until a run on a quiet machine has been recorded; each stays in its JSON.
+# Minutes on two quiet cores, rounded up; that of fidelity in this form is a guess.
 PARTS = (
     Part("engines", "decode and prefill speed, memory, of the engine alone and of its peers", ("--rounds", "3"), 6),
     Part("fidelity", "what quantisation costs", ("--documents", "4"), 4, needs_data=True),
-    Part("latency", "queue, prefill and decode by prompt, answer and clients", (), 6),
-    Part("service", "what the service adds to the engine", ("--jobs", "200"), 6),
+    Part("latency", "queue, prefill and decode by prompt, answer and clients", (), 2),
+    Part("service", "what the service adds to the engine", ("--jobs", "200"), 5),
     Part("gateway", "what the gateway costs", (), 1),
-    Part("scaling", "more workers", (), 4),
-    Part("footprint", "memory and cold start", (), 2),
+    Part("scaling", "more workers", (), 2),
+    Part("footprint", "memory and cold start", (), 1),
     Part("bulk", "questions over reports", ("--files", "12", "--limit-s", "420"), 8, needs_data=True),
-    Part("simulation", "waits by arrival rate and workers", ("--validate",), 3),
+    Part("simulation", "waits by arrival rate and workers", ("--validate",), 2),
 )
 
 

@@ -15,7 +15,7 @@ _PROBE_EVERY = 4
 _LEAST_COST = 0.05
 
 # Tokens of a step that take as long to compute as its weights take to read. AVX512: 1.7 ms a token beside 15 ms;
-# the others follow from how many products they make in a cycle.
+# the others are estimates from how many products they make in a cycle, not measured.
 BALANCE_TOKENS = {"amx": 32, "avx512": 10, "avx_vnni": 5, "avx2": 3, "portable": 1}
 
 
