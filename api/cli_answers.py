@@ -29,7 +29,8 @@ def was_rewritten(job: JsonObject) -> bool:
 def _verdict(answer: JsonObject) -> str:
     parts = [_outcome(answer)]
     if answer["confidence"] is not None:
-        parts.append(f"confidence {answer['confidence']:.0%}")
+        # Cut, not rounded: nothing is 100% sure. The service tells four digits.
+        parts.append(f"confidence {round(10_000 * answer['confidence']) // 100}%")
     if answer["program"]:
         parts.append(f"computed as {answer['program']}")
     if answer["retried"]:

@@ -42,7 +42,7 @@ def job(**fields: Any) -> dict[str, Any]:
 ANSWER = {
     "kind": "number",
     "verification": "unverified",
-    "confidence": 0.934,
+    "confidence": 0.9996,
     "line": "=412.6-377.7 | million",
     "program": "412.6-377.7",
     "retried": True,
@@ -87,7 +87,7 @@ def test_a_proof_says_what_was_checked_and_where_it_stands() -> None:
     """Given an answer with a made-up operand, when shown, then verdict, reason and the first quotes stand in lines."""
     lines = proof_lines(job(result={"text": "34.9 million", "timings": TIMINGS, "answer": ANSWER}))
     assert lines == [
-        "unverified · confidence 93% · computed as 412.6-377.7 · second try · read 4 of 13 rows and sentences",
+        "unverified · confidence 99% · computed as 412.6-377.7 · second try · read 4 of 13 rows and sentences",
         "unverified 34.9 million: its program uses 377.7, which no passage holds",
         "a.pdf, page 7: Revenue | 412.6 | 388.1",
         f"context: {'x' * 99}…",
