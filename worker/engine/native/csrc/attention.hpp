@@ -7,12 +7,16 @@
 
 namespace financellm::FLM_ISA {
 
+// Fetches the block's values, which follow its keys, and the keys of the next block meanwhile.
 template <int ROWS>
-FLM_INLINE void score_block(const float* const* q, const uint16_t* keys, int dim, float* scores, int stride) {
+FLM_INLINE void score_block(const float* const* q, const uint16_t* keys, const uint16_t* next, int dim, float* scores,
+                            int stride) {
   V16 sum[ROWS][2];
 #pragma GCC unroll 8
   for (int r = 0; r < ROWS; ++r) sum[r][0] = sum[r][1] = zero();
   for (int d = 0; d < dim; ++d) {
+    __builtin_prefetch(next + d * kKvBlockTokens);
+    __builtin_prefetch(keys + (dim + d) * kKvBlockTokens);
     const V16 k0 = load_bf16(keys + d * kKvBlockTokens), k1 = load_bf16(keys + d * kKvBlockTokens + 16);
 #pragma GCC unroll 8
     for (int r = 0; r < ROWS; ++r) {
@@ -59,8 +63,9 @@ void attend_rows(const float* qkv, const Run& run, AttentionItem item, Attention
   }
   const int longest = length[ROWS - 1];
   const int blocks = (longest + kKvBlockTokens - 1) / kKvBlockTokens;
+  const auto keys = [&](int b) FLM_INLINE_LAMBDA { return kv.keys(run.blocks[b], item.kv_head); };
   for (int b = 0; b < blocks; ++b)
-    score_block<ROWS>(q, kv.keys(run.blocks[b], item.kv_head), dim, scores + b * kKvBlockTokens, stride);
+    score_block<ROWS>(q, keys(b), keys(b + 1 < blocks ? b + 1 : b), dim, scores + b * kKvBlockTokens, stride);
   float inverse[ROWS];
   for (int r = 0; r < ROWS; ++r) inverse[r] = softmax(scores + r * stride, length[r], blocks * kKvBlockTokens);
 

@@ -66,9 +66,20 @@ FLM_INLINE void store(float* to, V16 v) {
   FLM_EACH_PART std::memcpy(to + i * kLanes, &v.part[i], sizeof(PartF));
 }
 
+// Not `PartF{} + x`: compilers keep that sum, as it turns -0 into 0.
+FLM_INLINE PartF broadcast(float x) {
+#if defined(__AVX512F__)
+  return (PartF)_mm512_set1_ps(x);
+#elif defined(__AVX2__)
+  return (PartF)_mm256_set1_ps(x);
+#else
+  return PartF{x, x, x, x};
+#endif
+}
+
 FLM_INLINE V16 set1(float x) {
   V16 r;
-  FLM_EACH_PART r.part[i] = PartF{} + x;
+  FLM_EACH_PART r.part[i] = broadcast(x);
   return r;
 }
 
@@ -226,12 +237,22 @@ FLM_INLINE void store_int8(int8_t* to, V16 v, int8_t flip) {
   }
 }
 
+FLM_INLINE PartU widened(PartH v) {
+#if defined(__AVX512F__)
+  return (PartU)_mm512_cvtepu16_epi32((__m256i)v);
+#elif defined(__AVX2__)
+  return (PartU)_mm256_cvtepu16_epi32((__m128i)v);
+#else
+  return __builtin_convertvector(v, PartU);
+#endif
+}
+
 FLM_INLINE V16 load_bf16(const uint16_t* from) {
   V16 r;
   FLM_EACH_PART {
     PartH half;
     std::memcpy(&half, from + i * kLanes, sizeof half);
-    r.part[i] = (PartF)(__builtin_convertvector(half, PartU) << 16);
+    r.part[i] = (PartF)(widened(half) << 16);
   }
   return r;
 }
