@@ -7,6 +7,7 @@ from itertools import chain
 
 from common.numbers import Scale, mentioned_scales
 from common.relevance import Relevance
+from common.stacked_tables import rejoin_rows
 from common.tables import CELL_SEPARATOR, Table
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"”’)]*\s+(?=[A-Z(“\"•$€£0-9])")
@@ -66,11 +67,15 @@ class Evidence:
 
 
 def parse_context(context: str) -> Document:
-    """Read a context given as text: runs of lines with ` | ` are tables, every other line is a paragraph."""
+    """Read a context given as text: runs of lines with ` | ` are tables, every other line is a paragraph.
+
+    In a context without any bar, tables whose cells stand one below the other are rows again.
+    """
     tables: list[Table] = []
     paragraphs: list[str] = []
     grid: list[list[str]] = []
-    for line in [*context.splitlines(), ""]:
+    lines = context.splitlines()
+    for line in [*(lines if "|" in context else rejoin_rows(lines)), ""]:
         if "|" in line:
             grid.append(_cells(line))
             continue

@@ -19,7 +19,7 @@ from typing import Any
 from api.bulk_client import BulkClient
 from api.client import ApiClient, JsonObject
 from common.queries import Row
-from tests.bench.financebench_cases import Case, evidence_cases, figure_rows, missing_report_cases
+from tests.bench.financebench_cases import Case, evidence_cases, missing_report_cases
 from tests.bench.financebench_score import Outcome, outcome, rule_for
 from tests.bench.peers.places import ROOT
 from tests.bench.report import print_line, print_table
@@ -81,7 +81,7 @@ def grouped(group: str, cases: Sequence[Case], folder: Path) -> list[Paper]:
 def page_document(cases: Sequence[Case]) -> str:
     """Return the published evidence pages of these questions as one text, each page once."""
     pages = dict.fromkeys(text for case in cases for text in case.page_texts)
-    return "\f".join(map(figure_rows, pages))
+    return "\f".join(pages)
 
 
 def _options() -> argparse.Namespace:

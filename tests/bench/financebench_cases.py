@@ -2,15 +2,13 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from common.stacked_tables import rejoin_rows
 from worker.retrieval.pages import Document, MediaKind, Page
-
-_FIGURE_LINE = re.compile(r"[$(]?[\d,.]+[)%]*|[$—–-]|\)|%|\)%|— ?%?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ def transplanted(case: Case, host: Document) -> tuple[Document, set[tuple[str, i
     """
     pages = [page.text for page in host.pages]
     middle = len(pages) // 2
-    texts = [*pages[:middle], *map(figure_rows, case.page_texts), *pages[middle:]]
+    texts = [*pages[:middle], *map(page_text, case.page_texts), *pages[middle:]]
     address = hashlib.sha256(f"{host.sha256}{case.question}".encode()).hexdigest()
     document = Document(
         address, case.document, MediaKind.PDF, tuple(Page(number, text) for number, text in enumerate(texts, start=1))
@@ -69,14 +67,6 @@ def _cases(data: Path) -> Iterator[Case]:
         )
 
 
-def figure_rows(text: str) -> str:
-    """Put figures that the source lists one a line back into rows, as our own parser gives them."""
-    lines: list[str] = []
-    for line in (line.strip() for line in text.split("\n")):
-        if not line or line == "$":
-            continue
-        if lines and _FIGURE_LINE.fullmatch(line):
-            lines[-1] += line if line in (")", "%", ")%") else f" | {line}"
-        else:
-            lines.append(line)
-    return "\n".join(lines)
+def page_text(published: str) -> str:
+    """Return a page's published text as our own parsers give it."""
+    return "\n".join(rejoin_rows([line for line in published.splitlines() if line.strip()]))

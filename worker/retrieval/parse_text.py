@@ -2,6 +2,7 @@
 
 import re
 
+from common.stacked_tables import rejoin_rows
 from common.tables import CELL_SEPARATOR
 from worker.retrieval.limits import ParseLimits, check_pages
 from worker.retrieval.page_split import PAGE_CHARS, split_lines
@@ -14,7 +15,7 @@ _MAX_CONTROL_SHARE = 0.02
 
 
 def parse_text(name: str, data: bytes, limits: ParseLimits) -> tuple[tuple[Page, ...], tuple[str, ...]]:
-    """Return pages and notes; pages end at form feeds, else they are split by size. Markdown tables become rows.
+    """Return pages and notes; pages end at form feeds, else they are split by size. Tables become rows.
 
     Raises DocumentError for a file without text, binary content, or a file over a limit.
     """
@@ -39,7 +40,7 @@ def _decoded(data: bytes) -> str:
 
 
 def _pages(part: str) -> list[str]:
-    lines = [_line(line) for line in part.splitlines() if line.strip() and not _RULE.match(line)]
+    lines = rejoin_rows([_line(line) for line in part.splitlines() if line.strip() and not _RULE.match(line)])
     if sum(map(len, lines)) <= 2 * PAGE_CHARS:
         return ["\n".join(lines)] if lines else []
     return split_lines(lines)

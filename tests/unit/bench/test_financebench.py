@@ -94,9 +94,9 @@ def test_outcomes_are_counted_apart_from_doubts() -> None:
 
 
 def test_a_missing_report_is_the_pages_that_are_known() -> None:
-    """Given questions that share evidence, when their document is made, then each page is in it once, in rows."""
+    """Given questions that share evidence, when their document is made, then each page is in it once."""
     first, second = case(1, pages=("Revenue\n100\n90",)), case(2, pages=("Revenue\n100\n90", "Cash\n7"))
-    assert page_document([first, second]) == "Revenue | 100 | 90\fCash | 7"
+    assert page_document([first, second]) == "Revenue\n100\n90\fCash\n7"
 
 
 def test_questions_are_grouped_by_their_report() -> None:

@@ -1,0 +1,133 @@
+"""Tables whose cells stand one below the other: rows again, and no figure in a column by guess."""
+
+import time
+
+import pytest
+
+from common.evidence import parse_context, select_evidence
+from common.stacked_tables import rejoin_rows
+
+INCOME = """INCOME STATEMENTS
+(In millions)
+
+Year Ended June 30,
+
+2016
+2015
+Revenue:
+
+Product
+
+$ 61,502
+$ 75,956
+Service and other
+23,818
+
+17,624
+Total revenue
+85,320
+93,580
+Other income (expense), net
+(431
+)
+346
+Tax rate
+15
+%
+34%
+See accompanying notes.
+52
+"""
+
+
+def test_cells_stand_beside_their_label_and_below_their_period() -> None:
+    """Given one cell a line, when read, then rows have their figures, headings stay, and the rest is word for word."""
+    assert rejoin_rows(INCOME.splitlines()) == [
+        "INCOME STATEMENTS",
+        "(In millions)",
+        "Year Ended June 30, | 2016 | 2015",
+        "Revenue: |",
+        "Product | $61,502 | $75,956",
+        "Service and other | 23,818 | 17,624",
+        "Total revenue | 85,320 | 93,580",
+        "Other income (expense), net | (431) | 346",
+        "Tax rate | 15% | 34%",
+        "See accompanying notes.",
+        "52",
+    ]
+
+
+def test_rows_of_one_line_are_read_as_well() -> None:
+    """Given label and figures on a line, as plain text extraction prints them, when read, then they are rows."""
+    lines = ["December 31, 2023 2022", "Cash 1,980 1,101", "Receivables, net $ 15 $ (49)", "Goodwill — 425"]
+    assert rejoin_rows(lines) == [
+        " | December 31, 2023 | 2022",
+        "Cash | 1,980 | 1,101",
+        "Receivables, net | $15 | $(49)",
+        "Goodwill | — | 425",
+    ]
+
+
+def test_a_row_with_a_missing_figure_gets_no_column() -> None:
+    """Given a label with fewer figures than periods, when read, then its figure stands in no column."""
+    lines = ["2023", "2022", "Cash", "5", "4", "Short-term investments", "2,032", "Debt", "7", "8", "Equity", "1", "2"]
+    assert rejoin_rows(lines)[2] == "Short-term investments 2,032 |"
+    table = parse_context("\n".join(lines)).tables[0]
+    assert [row.cells for row in table.rows] == [("5", "4"), ("", ""), ("7", "8"), ("1", "2")]
+
+
+def test_captions_stand_above_their_periods() -> None:
+    """Given two captions over two periods each, when read, then each column is named by both."""
+    lines = ["Three months ended June 30,", "Six months ended June 30,", "2023", "2022", "2023", "2022"]
+    for label in ("Sales", "Costs", "Profit"):
+        lines += [label, "1", "2", "3", "4"]
+    table = parse_context("\n".join(lines)).tables[0]
+    assert table.columns == ("Three 2023", "Three 2022", "Six 2023", "Six 2022")
+    assert table.title == "months ended June 30"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Sales rose in 2023.\nThey were 5 in 2022 and 6 in 2023.\nNothing else changed.",
+        "2023\n2022\nCash\n5\n4\nDebt\n7\n8",  # two rows make no table
+        "2023\nCash\n5\nDebt\n7\nEquity\n8",  # one period makes no columns
+        "Cash\n5\n4\nDebt\n7\n8\nEquity\n1\n2",  # no periods
+        "",
+    ],
+)
+def test_other_text_is_kept_word_for_word(text: str) -> None:
+    """Given text that is no stacked table, when read, then nothing changes."""
+    assert rejoin_rows(text.splitlines()) == text.splitlines()
+
+
+def test_a_context_with_bars_is_left_alone() -> None:
+    """Given a context whose tables have bars, when parsed, then stacked lines in it stay paragraphs."""
+    document = parse_context("a | 1\nb | 2\n\n" + INCOME)
+    assert len(document.tables) == 1
+    assert "Total revenue" in document.paragraphs
+
+
+def test_evidence_names_the_year_of_each_figure() -> None:
+    """Given a pasted statement, when a question selects evidence, then figures stand beside their years."""
+    evidence = select_evidence("What was total revenue in 2015?", parse_context(INCOME))
+    assert "Total revenue: 2016=85320; 2015=93580" in evidence.text.splitlines()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Year ended\n" * 20_000,
+        "2016\n" * 20_000,
+        "2016 2015\nx\n" * 20_000,
+        "2016 2015\n" + "a 1 2\n" * 20_000,
+        "2016 2015\n" + ("1 " * 90 + "x\n") * 2_000,
+    ],
+    ids=["captions", "periods", "headers", "rows", "long lines"],
+)
+def test_no_text_takes_long(text: str) -> None:
+    """Given text made to be slow, when read, then the time grows with its length alone."""
+    lines = text.splitlines()
+    started_s = time.process_time()
+    rejoin_rows(lines)
+    assert time.process_time() - started_s < 20
