@@ -24,7 +24,9 @@ def main() -> int:
     """Run the parts, keep each one's line, render the page; return 1 if a part failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--only", default=None, help=f"comma separated: {names()}")
-    parser.add_argument("--peers", action="store_true", help="other engines too: an hour more; make bench-peers first")
+    parser.add_argument(
+        "--peers", action="store_true", help="other engines too: half an hour more, after make bench-peers"
+    )
     parser.add_argument("--again", action="store_true", help="measure parts again that were measured today")
     parser.add_argument("--render", action="store_true", help="only write the page from the recorded lines")
     parser.add_argument("--data", type=Path, default=os.environ.get("FINANCELLM_SHARED_DATA"))
