@@ -14,7 +14,7 @@ from common.tables import CELL_SEPARATOR
 _MIN_COLUMNS = 2
 _MIN_ROWS = 3
 _MAX_LINE_CHARS = 200
-_MAX_HEADER_LINES = 24
+_MAX_HEADER_LINES = _MAX_COLUMNS = 24
 # So many labels in a row without figures of their own end a table.
 _MAX_GAP = 12
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?"
@@ -123,7 +123,7 @@ def _entries(lines: Sequence[str], start: int) -> Iterator[tuple[_Entry, int]]:
         if not line or _SIGN.fullmatch(line):
             _close(entry, line)
             continue
-        if len(entry.cells) > _MAX_HEADER_LINES:
+        if len(entry.cells) > _MAX_COLUMNS:
             break
         found = _CELLS.fullmatch(line) if len(line) <= _MAX_LINE_CHARS else None
         label = line if found is None else found["label"].strip()
