@@ -10,12 +10,16 @@ from api.stop_signals import StopRequestedError, StopSignals
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_next_pause(number: signal.Signals) -> None:
-    with StopSignals() as stop:
-        stop.pause(0)
-        os.kill(os.getpid(), number)
-        with pytest.raises(StopRequestedError):
-            stop.pause(30)
-        assert not stop.hurry
+    before = signal.signal(number, signal.SIG_DFL)  # the tests themselves may run under nohup
+    try:
+        with StopSignals() as stop:
+            stop.pause(0)
+            os.kill(os.getpid(), number)
+            with pytest.raises(StopRequestedError):
+                stop.pause(30)
+            assert not stop.hurry
+    finally:
+        signal.signal(number, before)
 
 
 def test_a_second_signal_asks_for_haste() -> None:
