@@ -2,6 +2,7 @@
 
 Tools that take the text out of a PDF often print each cell on a line of its own, so that a figure stands far from its
 label and its year. A table is taken for one only where its periods stand above it and where rows have as many figures.
+Where a row lacks a figure and has the number of a note instead, that number stands in the missing figure's column.
 """
 
 import re
@@ -11,10 +12,10 @@ from dataclasses import dataclass, field
 from common.numbers import CURRENCY_SIGNS, DASHES
 from common.tables import CELL_SEPARATOR
 
-_MIN_COLUMNS = 2
+_MIN_COLUMNS, _MAX_COLUMNS = 2, 12
 _MIN_ROWS = 3
 _MAX_LINE_CHARS = 200
-_MAX_HEADER_LINES = _MAX_COLUMNS = 24
+_MAX_HEADER_LINES = 24
 # So many labels in a row without figures of their own end a table.
 _MAX_GAP = 12
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?"
@@ -25,7 +26,7 @@ _SIGN_BEFORE = rf"(?:[{CURRENCY_SIGNS}]\s?)?"
 _CELL = rf"{_SIGN_BEFORE}[(]?\s?{_SIGN_BEFORE}[{DASHES}]?(?:\d[\d,]*(?:\.\d+)?|\.\d+|[{DASHES}])\s?[)]?\s?%?"
 _CELLS = re.compile(rf"(?P<label>.*?)(?:^|(?<=\s))(?P<cells>{_CELL}(?:\s+{_CELL})*)(?:\s*[{CURRENCY_SIGNS}])?")
 _ONE_CELL = re.compile(_CELL)
-_SIGN = re.compile(rf"[{CURRENCY_SIGNS}]|[)]\s?%?|%")
+_CLOSING = re.compile(r"[)]\s?%?|%")
 
 
 @dataclass(slots=True)
@@ -40,8 +41,8 @@ class _Entry:
 def rejoin_rows(lines: Sequence[str]) -> list[str]:
     """Return the lines with every stacked table's rows as `label | figure | figure`, all else word for word.
 
-    A label that has another number of figures than the table has periods keeps its lines: no figure is put into a
-    column by guess.
+    Inside a table, blank lines and lone currency signs are left out, and a label that has another number of figures
+    than there are periods stands with its figures in the first cell, in no column.
     """
     found: list[str] = []
     number = 0
@@ -67,8 +68,8 @@ class _Header:
 
     @property
     def is_table(self) -> bool:
-        """Whether there are enough periods to be columns."""
-        return len(self.periods) >= _MIN_COLUMNS
+        """Whether there are as many periods as a statement has columns."""
+        return _MIN_COLUMNS <= len(self.periods) <= _MAX_COLUMNS
 
     def rows(self) -> Iterator[str]:
         """Yield the header rows; captions that share the periods evenly stand above the first of theirs."""
@@ -85,18 +86,17 @@ def _header(lines: Sequence[str], start: int) -> _Header:
     captions: list[str] = []
     periods: list[str] = []
     after = start
-    for after in range(start, min(len(lines), start + _MAX_HEADER_LINES) + 1):
-        line = " ".join(lines[after].split()) if after < len(lines) else "."
-        if not line or _SIGN.fullmatch(line):
-            continue
+    while after < min(len(lines), start + _MAX_HEADER_LINES):
+        line = " ".join(lines[after].split())
         found = _PERIODS.fullmatch(line) if len(line) <= _MAX_LINE_CHARS else None
         if found and (not found["caption"] or _CAPTION.search(found["caption"])):
             captions += [found["caption"].strip()] if found["caption"].strip() else []
             periods += [match[0] for match in _PERIOD.finditer(found["periods"])]
         elif len(line) <= _MAX_LINE_CHARS and _CAPTION.search(line) and not line.endswith("."):
             captions.append(line)
-        else:
+        elif not _says_nothing(line):
             break
+        after += 1
     return _Header(tuple(captions), tuple(periods), after)
 
 
@@ -120,11 +120,15 @@ def _entries(lines: Sequence[str], start: int) -> Iterator[tuple[_Entry, int]]:
     entry = _Entry("")
     for number in range(start, len(lines)):
         line = " ".join(lines[number].split())
-        if not line or _SIGN.fullmatch(line):
-            _close(entry, line)
+        if _says_nothing(line):
             continue
-        if len(entry.cells) > _MAX_COLUMNS:
-            break
+        if entry.cells and _CLOSING.fullmatch(line):
+            entry.cells[-1] += _joined(line)
+            entry.lines.append(line)
+            continue
+        if len(entry.cells) > _MAX_COLUMNS:  # no row: what follows may be
+            yield entry, number
+            entry = _Entry("")
         found = _CELLS.fullmatch(line) if len(line) <= _MAX_LINE_CHARS else None
         label = line if found is None else found["label"].strip()
         if label and (entry.label or entry.cells):
@@ -137,10 +141,9 @@ def _entries(lines: Sequence[str], start: int) -> Iterator[tuple[_Entry, int]]:
         yield entry, len(lines)
 
 
-def _close(entry: _Entry, sign: str) -> None:
-    """Put a bracket or percent sign that has a line of its own behind its figure; currency signs are left out."""
-    if entry.cells and sign and sign[0] in ")%":
-        entry.cells[-1] += _joined(sign)
+def _says_nothing(line: str) -> bool:
+    """Whether a line is blank or a lone currency sign."""
+    return not line or (len(line) == 1 and line in CURRENCY_SIGNS)
 
 
 def _joined(cell: str) -> str:

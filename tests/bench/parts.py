@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # Engines made for serving; the reference engine takes longer than all of them and is asked for by name.
-PEERS = ("llama", "openvino", "vllm")
+SERVING_ENGINES = ("llama", "openvino", "vllm")
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "performance"
 
 
@@ -24,7 +24,7 @@ class Part:
         """Return the words after `python -m` of this part's command."""
         words = [f"tests.bench.{self.name}", *self.arguments]
         if self.name == "engines":
-            words += ["--engines", *(PEERS if peers else ())]
+            words += ["--engines", *(SERVING_ENGINES if peers else ())]
         if self.needs_data:
             words += ["--data", str(data)]
         return words
