@@ -41,8 +41,8 @@ def export_adapter(
 ) -> None:
     """Replace `folder` by adapter_model.safetensors, adapter_config.json and training.json.
 
-    Matrices are stored in the base's dtype, which is what they were trained to be used in. `scores` in training.json
-    starts empty; the evaluation fills it.
+    Matrices are stored as bfloat16, whatever the precision they were trained in; the base they are added to has no
+    finer one. `scores` in training.json starts empty; the evaluation fills it.
     """
     staging = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(staging, ignore_errors=True)
@@ -66,9 +66,9 @@ def export_adapter(
 
 
 def adapter_tensors(model: PackedQwen2) -> dict[str, Tensor]:
-    """Return the trained matrices under PEFT's names, A [rank, in] and B [out, rank] in the base's dtype."""
+    """Return the trained matrices under PEFT's names, A [rank, in] and B [out, rank] as bfloat16."""
     tensors = {}
-    dtype = model.embedding.dtype
+    dtype = torch.bfloat16
     for name, linear, index in model.projections():
         prefix = f"base_model.model.{name}"
         tensors[f"{prefix}.lora_A.weight"] = linear.lora_a.detach()[linear.ranks(index)].to("cpu", dtype).contiguous()

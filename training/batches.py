@@ -83,18 +83,20 @@ class StepPlan:
         examples: Sequence[Example],
         packing: PackingSettings,
         seed: int,
-        source_epochs: Mapping[str, int] = MappingProxyType({}),
+        source_repeats: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self._examples = examples
         self._packing = packing
         self._seed = seed
-        self._source_epochs = source_epochs
+        self._source_repeats = source_repeats
+        self._rounds = max(source_repeats.values(), default=1)
         self._families = families(examples, packing.min_shared_share)
 
     def steps(self, epoch: int) -> list[list[list[list[int]]]]:
         """Return row numbers as step → pack → tree → row."""
         generator = random.Random(f"{self._seed}/{epoch}")  # noqa: S311 - the order must repeat
-        taking_part = (self._in_epoch(family, epoch) for family in self._families)
+        rounds = range(self._rounds)
+        taking_part = [self._in_round(family, number) for number in rounds for family in self._families]
         trees = [tree for family in taking_part for tree in self._cut_family(family, generator)]
         generator.shuffle(trees)
         packs = list(self._fill_packs(trees))
@@ -105,10 +107,10 @@ class StepPlan:
         """Return the token trees of one planned step."""
         return tuple(tuple(build_tree([self._examples[row] for row in tree]) for tree in pack) for pack in step)
 
-    def _in_epoch(self, family: list[int], epoch: int) -> list[int]:
-        if not self._source_epochs:
+    def _in_round(self, family: list[int], number: int) -> list[int]:
+        if not self._source_repeats:
             return family
-        return [row for row in family if epoch < self._source_epochs.get(self._examples[row].source, 0)]
+        return [row for row in family if number < self._source_repeats.get(self._examples[row].source, 0)]
 
     def _cut_family(self, family: list[int], generator: random.Random) -> Iterator[list[int]]:
         rows = generator.sample(family, len(family))

@@ -18,7 +18,7 @@ from rich.table import Table as PrintedTable
 
 from common.errors import ConfigurationError, FinanceLLMError
 from common.tokens import ChatTokenizer
-from training.mix import collect, held_out
+from training.mix import collect, derived, held_out
 from training.splits import Split, split
 from training.tasks.base import Example
 
@@ -39,6 +39,7 @@ def curate(
     """Return the split and its data card; raises ConfigurationError for a missing or changed file."""
     rows = collect(data_dir, tasks, seed)
     parts = split(rows, held_out(data_dir), selection_share, seed)
+    parts.train.extend(list(derived(parts.train, tasks, seed)))
     train, long_train = _capped(parts.train, tokenizer, max_tokens)
     selection, long_selection = _capped(parts.selection, tokenizer, max_tokens)
     parts.dropped[f"longer than {max_tokens} tokens"] += long_train + long_selection

@@ -29,6 +29,7 @@ from training.batches import draw_rows
 from training.elementwise import Elementwise, compiled_elementwise
 from training.examples import Example, read_examples
 from training.packed_model import load_packed_model
+from training.precision import run_precision
 from training.recipe import Recipe, load_recipe
 from training.run_progress import RunProgress
 from training.run_state import RunIdentity
@@ -72,8 +73,10 @@ def _train_alone(
     tokenizer = ChatTokenizer.from_file(model_folder / TOKENIZER_NAME)
     rows = read_examples(data, tokenizer, recipe.packing.max_row_tokens)
     start_sha256 = None if recipe.start_folder is None else adapter_sha256(recipe.start_folder)
-    identity = RunIdentity(recipe.fingerprint, rows.data_sha256, base_sha256(model_folder), start_sha256)
-    model = load_packed_model(model_folder, recipe.adapter, choose_elementwise(recipe, device, console), device)
+    precision = run_precision(out, device)
+    identity = RunIdentity(recipe.fingerprint, rows.data_sha256, base_sha256(model_folder), start_sha256, precision)
+    elementwise = choose_elementwise(recipe, device, console)
+    model = load_packed_model(model_folder, recipe.adapter, elementwise, device, precision.dtype)
     trainer = Trainer(recipe, rows, chosen_rows(recipe, rows.examples), model, identity, out)
     with RunProgress(console, trainer.planned_steps, trainer.records) as progress:
         return trainer.run(limits, progress.report)
@@ -84,10 +87,10 @@ def chosen_rows(recipe: Recipe, rows: list[Example]) -> list[Example]:
 
     Raises ConfigurationError for a source that the data has no row of.
     """
-    missing = recipe.source_epochs.keys() - {row.source for row in rows}
+    missing = recipe.source_repeats.keys() - {row.source for row in rows}
     if missing:
         raise ConfigurationError(f"The data has no row of {', '.join(sorted(missing))}, which the recipe names.")
-    chosen = [row for row in rows if not recipe.source_epochs or row.source in recipe.source_epochs]
+    chosen = [row for row in rows if not recipe.source_repeats or row.source in recipe.source_repeats]
     if recipe.max_rows is None:
         return chosen
     return draw_rows(chosen, recipe.max_rows, recipe.packing, recipe.seed)

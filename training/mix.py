@@ -1,16 +1,19 @@
 """Which rows of which source go into the training mix, and which pages must stay out of it."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
 from common.errors import ConfigurationError
-from common.evidence import BALANCED, is_kept_whole
+from common.evidence import BALANCED, Document, is_kept_whole
 from training import sources
+from training.tasks.analyst import AnalystTask
 from training.tasks.base import Example
+from training.tasks.cell_questions import questions_over_any
 from training.tasks.explanations import ExplanationTask
 from training.tasks.finqa import FinqaTask
+from training.tasks.page_views import views_of
 from training.tasks.refusals import RefusalTask
 from training.tasks.sentiment import SentimentTask, is_held_out
 from training.tasks.statements import StatementsTask
@@ -23,6 +26,9 @@ PAGE_QUESTIONS_PER_TABLE = 3
 FINQA_ROWS = 440
 REFUSALS = 260
 EXPLANATIONS = 60
+VIEW_QUESTIONS_PER_TABLE = 2
+MADE_PAGES = 64
+QUESTIONS_PER_MADE_PAGE = 9
 
 
 def _tatqa(data_dir: Path, seed: int) -> Iterator[Example]:
@@ -64,6 +70,10 @@ def _explanations(data_dir: Path, seed: int) -> Iterator[Example]:
     yield from ExplanationTask().over(list(_tatqa(data_dir, seed)), EXPLANATIONS, seed)
 
 
+def _analyst(_data_dir: Path, seed: int) -> Iterator[Example]:
+    yield from AnalystTask().pages(MADE_PAGES, QUESTIONS_PER_MADE_PAGE, seed)
+
+
 MIX: dict[str, Callable[[Path, int], Iterator[Example]]] = {
     "tatqa": _tatqa,
     "statements": _statements,
@@ -71,16 +81,41 @@ MIX: dict[str, Callable[[Path, int], Iterator[Example]]] = {
     "sentiment": _sentiment,
     "refusal": _refusals,
     "explanation": _explanations,
+    "analyst": _analyst,
 }
+
+
+def _views(train: Sequence[Example], seed: int) -> Iterator[Example]:
+    """Yield the training questions about TAT-QA's pages over another view of each page, and further questions on it."""
+    views = list(views_of((row for row in train if row.task in ("tatqa", "refusal")), seed))
+    yield from views
+    pages = StatementsTask(VIEW_QUESTIONS_PER_TABLE, seed + 1, BALANCED, questions_over_any)
+    seen: set[Document] = set()
+    for row in views:
+        if row.document is None or row.document in seen or not is_kept_whole(row.document):
+            continue
+        seen.add(row.document)
+        yield from pages.over(row.document, f"view-{row.group}", TATQA_LICENCE, "tatqa_tables_views")
+
+
+# Made from rows that are in the training split already, so that they can neither leak nor move a row between splits.
+DERIVED: dict[str, Callable[[Sequence[Example], int], Iterator[Example]]] = {"views": _views}
 
 
 def collect(data_dir: Path, tasks: frozenset[str], seed: int) -> Iterator[Example]:
     """Return the rows of the named tasks, or of all; raises ConfigurationError for an unknown one."""
-    unknown = tasks - MIX.keys()
-    if unknown:
-        raise ConfigurationError(f"There is no task {', '.join(sorted(unknown))}; known are {', '.join(sorted(MIX))}.")
+    known = MIX.keys() | DERIVED.keys()
+    if unknown := tasks - known:
+        raise ConfigurationError(
+            f"There is no task {', '.join(sorted(unknown))}; known are {', '.join(sorted(known))}."
+        )
     chosen = [rows for name, rows in MIX.items() if not tasks or name in tasks]
     return chain.from_iterable(rows(data_dir, seed) for rows in chosen)
+
+
+def derived(train: Sequence[Example], tasks: frozenset[str], seed: int) -> Iterator[Example]:
+    """Return the rows that the named tasks, or all, make from the training split."""
+    return chain.from_iterable(rows(train, seed) for name, rows in DERIVED.items() if not tasks or name in tasks)
 
 
 def held_out(data_dir: Path) -> Iterator[Example]:

@@ -178,9 +178,16 @@ class PackedLayer(nn.Module):
 
 
 def load_packed_model(
-    folder: Path, adapter: AdapterSettings, elementwise: Elementwise, device: torch.device
+    folder: Path,
+    adapter: AdapterSettings,
+    elementwise: Elementwise,
+    device: torch.device,
+    dtype: torch.dtype | None = None,
 ) -> PackedQwen2:
-    """Read a prepared base model (config.json, model.safetensors); raises ModelFilesError if it is not a Qwen2."""
+    """Read a prepared base model (config.json, model.safetensors), to be computed in `dtype` or as it is stored.
+
+    Raises ModelFilesError if it is not a Qwen2.
+    """
     weights = folder / "model.safetensors"
     if not weights.is_file():
         raise ModelFilesError(f"No base model at {folder}. Run `financellm model prepare`.")
@@ -190,7 +197,7 @@ def load_packed_model(
     if config.use_sliding_window:
         raise ModelFilesError(f"{folder} uses sliding-window attention, which the trainer does not support.")
     with safe_open(weights, framework="pt", device=str(device)) as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        tensors = {name: file.get_tensor(name).to(dtype) for name in file.keys()}  # noqa: SIM118 - not a dict
     try:
         return PackedQwen2(config, tensors, adapter, elementwise)
     except KeyError as error:

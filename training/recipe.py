@@ -73,8 +73,8 @@ class Recipe(_Section):
     base_model: str = "Qwen/Qwen2.5-Coder-0.5B-Instruct"
     seed: int = 0
     epochs: int = Field(1, ge=1)
-    source_epochs: dict[str, int] = Field(
-        default_factory=dict, description="Only these sources, each in that many of the epochs; empty: all, always."
+    source_repeats: dict[str, int] = Field(
+        default_factory=dict, description="Only these sources, each that many times an epoch; empty: all, once."
     )
     max_rows: int | None = Field(None, ge=1, description="Train on a random subset of this size.")
     compile: bool = Field(True, description="Fuse elementwise work with torch.compile; needs a C++ compiler on CPUs.")

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from common.errors import ConfigurationError
 from training.packed_model import PackedQwen2
+from training.precision import Precision
 
 STATE_NAME = "state.json"
 TENSORS_NAME = "state.safetensors"
@@ -30,6 +31,7 @@ class RunIdentity:
     data_sha256: str
     base_sha256: str
     start_sha256: str | None = None
+    precision: Precision = Precision.BFLOAT16
 
 
 @dataclass(frozen=True, slots=True)

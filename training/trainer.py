@@ -53,7 +53,7 @@ class Trainer:
         self._model = model
         self._identity = identity
         self._out = out
-        self._plan = StepPlan(examples, recipe.packing, recipe.seed, recipe.source_epochs)
+        self._plan = StepPlan(examples, recipe.packing, recipe.seed, recipe.source_repeats)
         self._epochs = [self._plan.steps(epoch) for epoch in range(recipe.epochs)]
         self._checkpoints = Checkpoints(out / "checkpoints", identity)
         self._log = LossLog(out)

@@ -3,6 +3,7 @@
 import random
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from common.answers import AnswerLine
@@ -11,7 +12,7 @@ from common.numbers import Scale
 from common.tables import Row, Table, compact_cell, is_value
 
 _FOOTNOTE = re.compile(r"\s*\(?[\d*†]{1,2}\)?\s*$")
-_UNITLESS = re.compile(
+UNITLESS = re.compile(
     r"per share|per common|ratio|number of|shares|percent|%|rate|margin|years|days|yield|volatility|EPS", re.I
 )
 _MAX_LABEL_CHARS = 70
@@ -58,10 +59,10 @@ def read_sheet(table: Table, document: Document) -> Sheet | None:
     columns = [column for column in table.columns if column]
     if len(set(columns)) != len(columns) or not columns:
         return None
-    periods = [column for column in columns if re.search(r"(?:19|20)\d\d", column)]
+    periods = _periods(columns)
     columns = periods if len(periods) > 1 else columns[:1]
-    labels = Counter(_label(row) for row in table.rows)
-    series = [_series(row, table) for row in table.rows if labels[_label(row)] == 1 and _is_amount(row)]
+    labels = Counter(clean_label(row.label) for row in table.rows)
+    series = [_series(row, table) for row in table.rows if labels[clean_label(row.label)] == 1 and _is_amount(row)]
     usable = [one for one in series if all(column in one.cells for column in columns)]
     if len(usable) < 2:
         return None
@@ -87,19 +88,29 @@ def join_names(columns: list[str]) -> str:
     return " and ".join((", ".join(columns[:-1]), columns[-1]))
 
 
+def has_periods(table: Table) -> bool:
+    """Tell whether at least two columns are periods."""
+    return len(_periods(table.columns)) > 1
+
+
+def _periods(columns: Iterable[str]) -> list[str]:
+    return [column for column in columns if re.search(r"(?:19|20)\d\d", column)]
+
+
 def _series(row: Row, table: Table) -> Series:
     cells = {
         column: compact_cell(cell)
         for column, cell in zip(table.columns, row.cells, strict=True)
         if is_value(cell) and not cell.rstrip(" )").endswith("%")
     }
-    return Series(_label(row), cells)
+    return Series(clean_label(row.label), cells)
 
 
-def _label(row: Row) -> str:
-    return _FOOTNOTE.sub("", row.label).rstrip(": ").strip()
+def clean_label(label: str) -> str:
+    """Return a row's label without its footnote marks and colon."""
+    return _FOOTNOTE.sub("", label).rstrip(": ").strip()
 
 
 def _is_amount(row: Row) -> bool:
-    label = _label(row)
-    return 2 < len(label) <= _MAX_LABEL_CHARS and not _UNITLESS.search(label) and any(map(is_value, row.cells))
+    label = clean_label(row.label)
+    return 2 < len(label) <= _MAX_LABEL_CHARS and not UNITLESS.search(label) and any(map(is_value, row.cells))

@@ -5,17 +5,20 @@ in the wordings analysts use. Rows that are not asked for are the distractors.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from common.answers import read_answer
 from common.errors import UnparseableAnswerError
 from common.evidence import Budget, Document, select_evidence
 from common.prompts import figures_messages
+from common.tables import Table
 from training.statement_tables import read_statements
 from training.tasks.base import Example, Outcome, RowScore, text_hash
 from training.tasks.statement_questions import questions_over
+from training.tasks.statement_sheet import Asked
 
+Ask = Callable[[Table, Document, int, random.Random], Iterator[Asked]]
 # Where the page around a table is not shared with other rows, a sentence or two of it is enough.
 TABLE_ONLY = Budget(table_tokens=450, text_tokens=50)
 
@@ -25,10 +28,13 @@ class StatementsTask:
 
     name = "statements"
 
-    def __init__(self, questions_per_table: int = 6, seed: int = 0, budget: Budget = TABLE_ONLY) -> None:
+    def __init__(
+        self, questions_per_table: int = 6, seed: int = 0, budget: Budget = TABLE_ONLY, ask: Ask = questions_over
+    ) -> None:
         self._questions = questions_per_table
         self._seed = seed
         self._budget = budget
+        self._ask = ask
 
     def examples(self, path: Path) -> Iterator[Example]:
         """Yield rows over the XBRL instance or fact table at `path`."""
@@ -39,7 +45,7 @@ class StatementsTask:
         """Yield questions over a document's table; the same seed and name always give the same questions."""
         for table in document.tables:
             rng = random.Random(f"{self._seed}:{name}")  # noqa: S311 - drawing questions, not secrets
-            for number, asked in enumerate(questions_over(table, document, self._questions, rng)):
+            for number, asked in enumerate(self._ask(table, document, self._questions, rng)):
                 yield Example(
                     task=self.name,
                     uid=f"{name}-q{number}",

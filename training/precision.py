@@ -1,0 +1,56 @@
+"""Which number format the frozen products of a run use: the faster one on this machine, kept for the whole run.
+
+bfloat16 wins where the processor multiplies it natively (AMX, Zen 4, GPUs); elsewhere float32 can take half its time.
+"""
+
+import time
+from enum import StrEnum
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+_FILE_NAME = "precision"
+# About one MLP product of a pack.
+_TOKENS, _WIDTH, _WIDER = 1024, 896, 4864
+_ROUNDS = 4
+
+
+class Precision(StrEnum):
+    """The number format of weights and activations; the adapter's masters are float32 in any case."""
+
+    BFLOAT16 = "bfloat16"
+    FLOAT32 = "float32"
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Return it as torch names it."""
+        return torch.bfloat16 if self is Precision.BFLOAT16 else torch.float32
+
+
+def run_precision(out: Path, device: torch.device) -> Precision:
+    """Return the run's precision: the one it began with, else bfloat16 on GPUs and the faster one on CPUs."""
+    file = out / _FILE_NAME
+    if file.is_file():
+        return Precision(file.read_text(encoding="utf-8").strip())
+    chosen = Precision.BFLOAT16 if device.type != "cpu" else faster_on_cpu()
+    out.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"{chosen}\n", encoding="utf-8")
+    return chosen
+
+
+def faster_on_cpu() -> Precision:
+    """Return the precision in which this machine's matrix products take less time."""
+    return min(Precision, key=_product_s)
+
+
+def _product_s(precision: Precision) -> float:
+    left = torch.ones(_TOKENS, _WIDTH, dtype=precision.dtype)
+    right = torch.ones(_WIDER, _WIDTH, dtype=precision.dtype)
+    return min(_timed_s(left, right) for _ in range(_ROUNDS))
+
+
+def _timed_s(left: Tensor, right: Tensor) -> float:
+    started_s = time.perf_counter()
+    torch.nn.functional.linear(left, right)
+    return time.perf_counter() - started_s
