@@ -13,7 +13,7 @@ from training.generators import Generated, Generator, Prompt
 from training.tasks.base import Example, Outcome, RowScore, Task
 
 _RESAMPLES = 2000
-_LINE_TASKS = frozenset({"tatqa", "finqa", "convfinqa", "statements", "refusal"})
+_LINE_TASKS = frozenset({"tatqa", "finqa", "convfinqa", "statements", "analyst", "refusal"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,16 @@
 
 import random
 from collections.abc import Iterator
-from pathlib import Path
 
 from common.calculator import calculate
 from common.evidence import BALANCED, select_evidence
 from common.prompts import figures_messages
 from training.tasks.analyst_questions import KINDS, Wording
-from training.tasks.base import Example, text_hash
+from training.tasks.base import Example, RowScore, text_hash
 from training.tasks.made_statements import make_page
 from training.tasks.ratio_questions import average_margin, combined_amount, margin_change, ratio
 from training.tasks.statement_sheet import Asked
-from training.tasks.statements import StatementsTask
+from training.tasks.statements import score_line
 
 LICENCE = "MIT"
 SOURCE = "made_statements"
@@ -20,7 +19,7 @@ _CONSTANTS = frozenset({"100", "365", "1000"})
 _ALL_KINDS = (*KINDS, ratio, ratio, ratio, combined_amount, average_margin, margin_change)
 
 
-class AnalystTask(StatementsTask):
+class AnalystTask:
     """Made pages with several questions each; scored as questions over statement tables are."""
 
     name = "analyst"
@@ -54,9 +53,9 @@ class AnalystTask(StatementsTask):
                     document=page.document,
                 )
 
-    def examples(self, path: Path) -> Iterator[Example]:
-        """Made pages stand in no file."""
-        raise NotImplementedError
+    def score(self, example: Example, output: str) -> RowScore:
+        """Compare the resolved answers: value and scale of a number, truth, or the items."""
+        return score_line(example, output)
 
 
 def _is_answerable(asked: Asked, evidence: str) -> bool:

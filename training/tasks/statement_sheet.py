@@ -11,7 +11,7 @@ from common.evidence import Document, scale_line
 from common.numbers import Scale
 from common.tables import Row, Table, compact_cell, is_value
 
-_FOOTNOTE = re.compile(r"\s*\(?[\d*†]{1,2}\)?\s*$")
+_FOOTNOTE = re.compile(r"(?<!\d)\s*\(?[\d*†]{1,2}\)?\s*$")
 UNITLESS = re.compile(
     r"per share|per common|ratio|number of|shares|percent|%|rate|margin|years|days|yield|volatility|EPS", re.I
 )

@@ -62,13 +62,19 @@ class StatementsTask:
 
     def score(self, example: Example, output: str) -> RowScore:
         """Compare the resolved answers: value and scale of a number, or the items."""
-        gold = read_answer(example.gold["line"], example.document)
-        try:
-            found = read_answer(output, example.document)
-        except UnparseableAnswerError:
-            return RowScore(example.uid, Outcome.UNPARSEABLE, {"accuracy": 0.0}, gold.kind)
-        same = found.kind == gold.kind and found.scale == gold.scale
-        same = same and (found.value == gold.value if gold.value is not None else found.items == gold.items)
-        refused = found.kind == "not_found"
-        outcome = Outcome.CORRECT if same else Outcome.REFUSED if refused else Outcome.WRONG
-        return RowScore(example.uid, outcome, {"accuracy": float(same)}, gold.kind, found.text)
+        return score_line(example, output)
+
+
+def score_line(example: Example, output: str) -> RowScore:
+    """Score an output against the gold's `line`: the resolved answers must have the same value and scale, or items."""
+    gold = read_answer(example.gold["line"], example.document)
+    try:
+        found = read_answer(output, example.document)
+    except UnparseableAnswerError:
+        return RowScore(example.uid, Outcome.UNPARSEABLE, {"accuracy": 0.0}, gold.kind)
+    same = found.kind == gold.kind and found.scale == gold.scale
+    same = same and (found.value == gold.value if gold.value is not None else found.items == gold.items)
+    same = same and found.truth == gold.truth
+    refused = found.kind == "not_found"
+    outcome = Outcome.CORRECT if same else Outcome.REFUSED if refused else Outcome.WRONG
+    return RowScore(example.uid, outcome, {"accuracy": float(same)}, gold.kind, found.text)

@@ -88,29 +88,36 @@ def test_order_depends_on_seed_and_epoch_only(make_rows: MakeRows) -> None:
     assert StepPlan(rows, packing, 1).steps(0) != StepPlan(rows, packing, 2).steps(0)
 
 
-def test_a_source_takes_part_in_its_epochs_only(make_rows: MakeRows) -> None:
-    """Given a source of one epoch, one of three and one not named, when planned, then their rows come so often."""
+def test_a_source_is_repeated_within_every_epoch(make_rows: MakeRows) -> None:
+    """Given sources taken once, three times and not at all, when planned, then each epoch has their rows so often."""
     rows = [
         replace(row, source=("once", "often", "never")[min(at // 5, 2)]) for at, row in enumerate(make_rows(9, 5, 40))
     ]
     plan = StepPlan(rows, PackingSettings(pack_tokens=150), 1, {"once": 1, "often": 3})
 
-    planned = [
-        sorted(row for step in plan.steps(epoch) for pack in step for tree in pack for row in tree)
-        for epoch in range(3)
-    ]
-    assert planned == [list(range(10)), list(range(5, 10)), list(range(5, 10))]
+    for epoch in range(2):
+        planned = sorted(row for step in plan.steps(epoch) for pack in step for tree in pack for row in tree)
+        assert planned == sorted([*range(5), *(3 * list(range(5, 10)))])
+
+
+def test_repeats_are_spread_over_the_epoch(make_rows: MakeRows) -> None:
+    """Given a source taken three times beside one taken once, when planned, then the epoch does not end in repeats."""
+    rows = [replace(row, source=("once", "often")[at // 20]) for at, row in enumerate(make_rows(8, 5, 40))]
+    steps = StepPlan(rows, PackingSettings(pack_tokens=150, max_rows_per_tree=2), 1, {"once": 1, "often": 3}).steps(0)
+
+    last_half = [row for step in steps[len(steps) // 2 :] for pack in step for tree in pack for row in tree]
+    assert any(row < 20 for row in last_half)
 
 
 def test_a_recipe_draws_from_its_own_sources(make_rows: MakeRows) -> None:
     """Given a recipe that names sources, when rows are chosen, then they are of these; an absent one is refused."""
     rows = [replace(row, source=("once", "never")[at % 2]) for at, row in enumerate(make_rows(4, 5, 40))]
-    recipe = Recipe(name="x", source_epochs={"once": 1}, max_rows=6)
+    recipe = Recipe(name="x", source_repeats={"once": 1}, max_rows=6)
 
     assert [row.source for row in chosen_rows(recipe, rows)] == ["once"] * 6
     assert chosen_rows(Recipe(name="x"), rows) == rows
     with pytest.raises(ConfigurationError, match="absent"):
-        chosen_rows(Recipe(name="x", source_epochs={"absent": 1}), rows)
+        chosen_rows(Recipe(name="x", source_repeats={"absent": 1}), rows)
 
 
 def test_a_row_longer_than_a_pack_stands_alone() -> None:
