@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from common.concepts import printed_phrases, without_instructions
 from common.numbers import Scale, mentioned_scales
 from common.relevance import Relevance
 from common.stacked_tables import rejoin_rows
@@ -106,15 +107,14 @@ def select_evidence(question: str, document: Document, budget: Budget = BALANCED
     if is_kept_whole(document, budget):
         budget = WHOLE
     sentences = [sentence for paragraph in document.paragraphs for sentence in split_sentences(paragraph)]
-    rank = Relevance(question, [*sentences, *(table.line(row) for table in document.tables for row in table.rows)])
+    lines = [table.line(row) for table in document.tables for row in table.rows]
+    rank = Relevance(without_instructions(question), [*sentences, *lines], printed_phrases(question))
     kept_sentences = _within(sentences, [rank.score(sentence) for sentence in sentences], budget.text_tokens)
-    table_texts: list[str] = []
-    rows_kept = rows_total = 0
-    for table in document.tables:
-        kept_rows = _rows(table, rank, question, budget.table_tokens // max(1, len(document.tables)))
-        rows_kept += len(kept_rows)
-        rows_total += len(table.rows)
-        table_texts.append(table.text(kept_rows))
+    kept_rows = _kept_rows(document, rank, question, budget.table_tokens)
+    table_texts = [
+        table.text(rows) for table, rows in zip(document.tables, kept_rows, strict=True) if rows or not table.rows
+    ]
+    rows_kept, rows_total = sum(map(len, kept_rows)), sum(len(table.rows) for table in document.tables)
     text = "\n".join(
         part
         for part in (scale_line(document), *table_texts, *(sentences[number] for number in sorted(kept_sentences)))
@@ -170,15 +170,21 @@ def estimated_tokens(text: str) -> float:
     return (len(text) - letters - spaces) + letters / 4.6
 
 
-def _rows(table: Table, rank: Relevance, question: str, budget_tokens: int) -> frozenset[int]:
-    lines = [table.line(row) for row in table.rows]
-    if sum(map(estimated_tokens, lines)) <= budget_tokens:
-        return frozenset(range(len(lines)))
-    scores = [rank.score(row.label) for row in table.rows]
+def _kept_rows(document: Document, rank: Relevance, question: str, budget_tokens: int) -> list[frozenset[int]]:
+    """Return the rows to keep of each table; the rows of all tables compete for one budget."""
+    rows = [(number, row) for number, table in enumerate(document.tables) for row in table.rows]
+    lines = [document.tables[number].line(row) for number, row in rows]
+    scores = [rank.score(row.label) for _, row in rows]
     if _WHOLE_TABLE.search(question) and max(scores, default=0) == 0:
-        scores = [float(len(lines) - number) for number in range(len(lines))]
-    kept = _within(lines, scores, budget_tokens)
-    return kept | _sections_of(table, kept)
+        scores = [float(len(lines) - at) for at in range(len(lines))]
+    chosen = _within(lines, scores, budget_tokens)
+    kept: list[frozenset[int]] = []
+    first = 0
+    for table in document.tables:
+        own = frozenset(at - first for at in chosen if first <= at < first + len(table.rows))
+        kept.append(own | _sections_of(table, own))
+        first += len(table.rows)
+    return kept
 
 
 def _sections_of(table: Table, kept: frozenset[int]) -> frozenset[int]:

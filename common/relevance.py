@@ -14,23 +14,32 @@ _STOP_WORDS = frozenset(
     ).split()
 )
 
+_PHRASE_WEIGHT = 2.0
+_MIN_PHRASE_SHARE = 0.6
+
 
 class Relevance:
-    """Scores units of text by a question's words, weighted by inverse document frequency, and by its word pairs."""
+    """Scores units of text by a question's words, weighted by inverse document frequency, and by its word pairs.
 
-    def __init__(self, question: str, units: Sequence[str]) -> None:
+    `phrases` are other words for what is asked; a unit gains by one where it holds most of its words, in any order.
+    """
+
+    def __init__(self, question: str, units: Sequence[str], phrases: Sequence[str] = ()) -> None:
         self._wanted = set(content_words(question))
         seen = Counter(word for unit in units for word in set(content_words(unit)))
         self._weight = {word: math.log(1 + len(units) / (1 + seen[word])) for word in self._wanted}
         pairs = content_words(question)
         self._pairs = set(pairwise(pairs))
+        self._phrases = [words for words in (frozenset(content_words(phrase)) for phrase in phrases) if words]
 
     def score(self, unit: str) -> float:
-        """Return how well a unit fits, 0 where no word is shared."""
+        """Return how well a unit fits, 0 where no word and no phrase is shared."""
         words = content_words(unit)
         found = self._wanted.intersection(words)
         bigrams = self._pairs.intersection(pairwise(words))
-        return sum(self._weight[word] for word in sorted(found)) + 1.5 * len(bigrams)
+        shares = (len(phrase.intersection(words)) / len(phrase) for phrase in self._phrases)
+        phrases = sum(_PHRASE_WEIGHT * share for share in shares if share >= _MIN_PHRASE_SHARE)
+        return sum(self._weight[word] for word in sorted(found)) + 1.5 * len(bigrams) + phrases
 
 
 def content_words(text: str) -> list[str]:

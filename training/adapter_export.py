@@ -37,12 +37,17 @@ class RunSummary:
 
 
 def export_adapter(
-    folder: Path, model: PackedQwen2, recipe: Recipe, identity: RunIdentity, summary: RunSummary
+    folder: Path,
+    model: PackedQwen2,
+    recipe: Recipe,
+    identity: RunIdentity,
+    summary: RunSummary,
+    git_revision: str | None,
 ) -> None:
     """Replace `folder` by adapter_model.safetensors, adapter_config.json and training.json.
 
-    Matrices are stored as bfloat16, whatever the precision they were trained in; the base they are added to has no
-    finer one. `scores` in training.json starts empty; the evaluation fills it.
+    Matrices are stored in the base file's dtype, whatever they were computed in: what they are added to is no finer.
+    `git_revision` is that of the code that ran. `scores` in training.json starts empty; the evaluation fills it.
     """
     staging = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(staging, ignore_errors=True)
@@ -54,7 +59,7 @@ def export_adapter(
     record = {
         "recipe": recipe.model_dump(mode="json"),
         **asdict(identity),
-        "git_revision": git_revision(),
+        "git_revision": git_revision,
         "torch": torch.__version__,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "run": asdict(summary),
@@ -66,9 +71,9 @@ def export_adapter(
 
 
 def adapter_tensors(model: PackedQwen2) -> dict[str, Tensor]:
-    """Return the trained matrices under PEFT's names, A [rank, in] and B [out, rank] as bfloat16."""
+    """Return the trained matrices under PEFT's names, A [rank, in] and B [out, rank] in the base file's dtype."""
     tensors = {}
-    dtype = torch.bfloat16
+    dtype = model.stored_dtype
     for name, linear, index in model.projections():
         prefix = f"base_model.model.{name}"
         tensors[f"{prefix}.lora_A.weight"] = linear.lora_a.detach()[linear.ranks(index)].to("cpu", dtype).contiguous()
@@ -76,7 +81,7 @@ def adapter_tensors(model: PackedQwen2) -> dict[str, Tensor]:
     return tensors
 
 
-def git_revision() -> str | None:
+def current_revision() -> str | None:
     """Return the commit of this source tree, with `+changes` if it has any; None outside a repository."""
     command = ["git", "-C", str(_ROOT), "describe", "--always", "--abbrev=40", "--dirty=+changes", "--exclude=*"]
     try:

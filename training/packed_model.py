@@ -50,6 +50,7 @@ class PackedQwen2(nn.Module):
                 f"The recipe's first_layer is {adapter.first_layer}; the model has {config.num_hidden_layers} layers."
             )
         self.config = config
+        self.stored_dtype = tensors["model.embed_tokens.weight"].dtype
         self.first_layer = adapter.first_layer
         self.elementwise = elementwise
         # A copy, because the file's own pages may be dropped and read again at every step on a machine short of memory.
@@ -197,11 +198,14 @@ def load_packed_model(
     if config.use_sliding_window:
         raise ModelFilesError(f"{folder} uses sliding-window attention, which the trainer does not support.")
     with safe_open(weights, framework="pt", device=str(device)) as file:
-        tensors = {name: file.get_tensor(name).to(dtype) for name in file.keys()}  # noqa: SIM118 - not a dict
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    computed = {name: tensor.to(dtype) for name, tensor in tensors.items()}
     try:
-        return PackedQwen2(config, tensors, adapter, elementwise)
+        model = PackedQwen2(config, computed, adapter, elementwise)
+        model.stored_dtype = tensors["model.embed_tokens.weight"].dtype
     except KeyError as error:
         raise ModelFilesError(f"{weights} lacks the tensor {error}.") from error
+    return model
 
 
 def head_width(config: Qwen2Config) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from training.adapter_export import RunSummary, export_adapter
+from training.adapter_export import RunSummary, current_revision, export_adapter
 from training.adapter_start import load_adapter
 from training.batches import Step, StepPlan
 from training.examples import Example, ExampleSet
@@ -53,6 +53,8 @@ class Trainer:
         self._model = model
         self._identity = identity
         self._out = out
+        # Of the code that runs: a tree may be edited while a run of hours goes on.
+        self._git_revision = current_revision()
         self._plan = StepPlan(examples, recipe.packing, recipe.seed, recipe.source_repeats)
         self._epochs = [self._plan.steps(epoch) for epoch in range(recipe.epochs)]
         self._checkpoints = Checkpoints(out / "checkpoints", identity)
@@ -92,7 +94,9 @@ class Trainer:
                 saved_s = time.monotonic()
         self._save()
         summary = self._summary()
-        export_adapter(self._out / ADAPTER_FOLDER, self._model, self._recipe, self._identity, summary)
+        export_adapter(
+            self._out / ADAPTER_FOLDER, self._model, self._recipe, self._identity, summary, self._git_revision
+        )
         return summary
 
     def _step(self) -> StepRecord:

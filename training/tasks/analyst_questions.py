@@ -192,7 +192,7 @@ def absent(words: Wording) -> Asked:
     """Ask for a concept or a year that the page does not have."""
     page, rng = words.page, words.rng
     missing = [concept for concept in ALIASES if not page.has(concept) and concept != "gross_profit"]
-    concept = rng.choice(missing) if rng.random() < 0.6 else _concept(words)
+    concept = rng.choice(missing) if missing and rng.random() < 0.6 else _concept(words)
     beyond = (page.years[0] + rng.randint(1, 3), page.years[-1] - rng.randint(2, 4))
     year = rng.choice(beyond) if page.has(concept) else rng.choice(page.years)
     question = f"What is {words.whose()} {words.year(year)} {words.name(concept)}?{words.aside()}"

@@ -13,7 +13,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from worker.retrieval.kinds import PageKind, headings_of, page_kinds
+from common.page_kinds import PageKind
+from worker.retrieval.kinds import headings_of, page_kinds
 from worker.retrieval.metadata import Form, Metadata, combined, head_metadata, name_metadata
 from worker.retrieval.pages import Document
 from worker.retrieval.terms import terms

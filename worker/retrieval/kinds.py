@@ -1,28 +1,13 @@
 """What a page of a report is: a primary statement, a note, a discussion; from its headings and line items."""
 
 import re
-from enum import StrEnum
 
+from common.page_kinds import PageKind
 from common.tables import CELL_SEPARATOR
 
 _HEAD_LINES = 14
 _MAX_HEADING_CHARS = 90
 _MIN_ROWS = 6
-
-
-class PageKind(StrEnum):
-    """Parts of a report that questions ask for."""
-
-    COVER = "cover"
-    INCOME = "income statement"
-    BALANCE = "balance sheet"
-    CASH_FLOW = "cash flow statement"
-    EQUITY = "statement of equity"
-    COMPREHENSIVE = "statement of comprehensive income"
-    DISCUSSION = "discussion of results"
-    CONTENTS = "table of contents"
-
-
 _TITLES = {
     PageKind.INCOME: re.compile(
         r"^(?:(?:condensed|consolidated|unaudited|supplemental)\s+)*statements?\s+of\s+(?:consolidated\s+)?"

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from worker.retrieval.kinds import PageKind
-from worker.retrieval.synonyms import CONCEPTS, REASON
+from common.concepts import REASON, concepts_in, without_instructions
+from common.page_kinds import PageKind
 from worker.retrieval.terms import stem, terms
 
 _YEAR = re.compile(r"(?<!\d)(?:FY\s?)?((?:19|20)\d\d)(?!\d)", re.I)
@@ -15,16 +15,6 @@ _QUARTER_WORD = re.compile(r"\b(first|second|third|fourth)[- ](?:fiscal[- ])?qua
 _WORD = re.compile(r"[A-Za-z0-9]+(?:&[A-Za-z0-9]+)*")
 _POSSESSIVE = re.compile(r"['’](?:s\b)?")
 _MAX_NAME_WORDS = 4
-# Words of instruction: they say how to answer, not what about.
-_INSTRUCTION = re.compile(
-    r"\b(?:if .{0,80}? (?:is not|are not|isn't) .{0,60}?(?:explain|state)[^.?]*"
-    r"|(?:please )?(?:then )?state that and explain why"
-    r"|(?:address|answer|calculate|base|give|provide)\b[^.?]*?\b(?:question|asked|response|answer|judge?ment"
-    r"|by (?:using|utilizing))[^.?]*"
-    r"|round(?:ed)?\b[^.?]*?(?:decimal|place)s?[^.?]*|\(?in units? of[^)?.]*\)?"
-    r"|in usd(?: (?:millions?|billions?|thousands?))?)",
-    re.I,
-)
 _FILLER = frozenset(
     map(
         stem,
@@ -50,7 +40,7 @@ class Question:
 
 def read_question(text: str, company_names: Iterable[str] = ()) -> Question:
     """Read a question; words of `company_names` (squashed, as `name_forms` gives them) are left out of the topic."""
-    core = _INSTRUCTION.sub(" ", text)
+    core = without_instructions(text)
     years, quarters = _periods(text)
     named = frozenset(company_names)
     topic_terms = [
@@ -58,7 +48,7 @@ def read_question(text: str, company_names: Iterable[str] = ()) -> Question:
         for term in terms(_without_names(core, named))
         if term not in _FILLER and not re.fullmatch(r"q[1-4]|\d{1,4}", term)
     ]
-    found = [concept for concept in CONCEPTS if concept.asked.search(core)]
+    found = concepts_in(core)
     return Question(
         text=text,
         topic=tuple(dict.fromkeys(topic_terms)),

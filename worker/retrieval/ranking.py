@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from common.page_kinds import PageKind
 from worker.retrieval.index import KINDS, Segment
-from worker.retrieval.kinds import PageKind
 from worker.retrieval.query import Question
 
 _K1 = 1.2

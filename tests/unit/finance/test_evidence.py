@@ -1,5 +1,6 @@
 """What of a page goes into the prompt."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,6 +38,53 @@ def test_the_sentence_and_the_row_asked_for_are_kept() -> None:
     assert evidence.sentences_kept + evidence.sentences_dropped == 63
     assert evidence.rows_dropped > 40
     assert estimated_tokens(evidence.text) < 150
+
+
+STATEMENTS = Document(
+    tuple(
+        Table.from_cells([["(in millions)", "2019", "2018"], *([label, str(at * 1000), "17"] for at, label in rows)])
+        for rows in (
+            enumerate(("Net sales", "Cost of sales", "Selling expenses", "Net earnings", *map(str, range(60, 90))), 1),
+            enumerate(("Cash", "Total current assets", "Accounts payable", *map(str, range(30, 60))), 101),
+        )
+    ),
+    (),
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "rows"),
+    [
+        ("What is the FY2019 COGS of Acme in USD millions?", ("Cost of sales",)),
+        ("Calculate Acme's FY19 DPO.", ("Cost of sales", "Accounts payable")),
+        ("What is the net margin for 2019?", ("Net sales", "Net earnings")),
+        ("Does Acme have positive working capital?", ("Total current assets",)),
+    ],
+)
+def test_rows_are_kept_for_what_analysts_call_them(question: str, rows: tuple[str, ...]) -> None:
+    """Given two long statements, when asked in analysts' words, then the rows that reports print for them are kept."""
+    evidence = select_evidence(question, STATEMENTS, Budget(table_tokens=120, text_tokens=10))
+    assert evidence.rows_dropped > 30
+    for row in rows:
+        assert f"\n{row}: 2019=" in evidence.text
+
+
+def test_a_table_without_a_fitting_row_leaves_its_room_to_the_others() -> None:
+    """Given a row of one table, when asked for, then the budget is spent near it and no bare title is left."""
+    evidence = select_evidence("What were accounts payable?", STATEMENTS, Budget(table_tokens=60, text_tokens=10))
+    assert "Accounts payable: 2019=103000" in evidence.text
+    assert "Net sales" not in evidence.text
+    assert evidence.text.count("(in millions)") == 1
+
+
+def test_how_to_answer_is_not_what_is_asked() -> None:
+    """Given instructions that share words with a row, then they do not bring that row into the prompt."""
+    rows = [["Round timber, two places", "1", "2"], *([f"Item {number}", "3", "4"] for number in range(60))]
+    page = Document((Table.from_cells([["", "2019", "2018"], *rows]),), ())
+    asked = "What was item 41? Round your answer to two decimal places."
+    text = select_evidence(asked, page, Budget(table_tokens=30, text_tokens=10)).text
+    assert "Item 41: " in text
+    assert "timber" not in text
 
 
 def test_a_budget_large_enough_drops_nothing() -> None:

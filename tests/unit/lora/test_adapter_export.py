@@ -9,7 +9,7 @@ import torch
 from peft import PeftModel
 from transformers import Qwen2ForCausalLM
 
-from training.adapter_export import RunSummary, export_adapter, git_revision
+from training.adapter_export import RunSummary, current_revision, export_adapter
 from training.batches import build_tree
 from training.elementwise import Elementwise
 from training.examples import Example
@@ -34,7 +34,7 @@ def test_peft_loads_what_was_trained(tiny_model: Path, tmp_path: Path, make_rows
     packed.refresh_adapter()
     row = make_rows(1, 1, 30)[0]
 
-    export_adapter(tmp_path / "adapter", packed, recipe, RunIdentity("a", "b", "c"), SUMMARY)
+    export_adapter(tmp_path / "adapter", packed, recipe, RunIdentity("a", "b", "c"), SUMMARY, "abc")
     base = Qwen2ForCausalLM.from_pretrained(tiny_model, dtype=torch.float32)
     loaded = PeftModel.from_pretrained(base, tmp_path / "adapter")
     ids = torch.cat([torch.from_numpy(row.prompt_ids), torch.from_numpy(row.answer_ids)]).long()[None]
@@ -49,12 +49,12 @@ def test_record_names_what_it_was_made_from(tiny_model: Path, tmp_path: Path) ->
     recipe = Recipe(name="t", adapter=AdapterSettings(rank=4))
     packed = load_packed_model(tiny_model, recipe.adapter, Elementwise(), torch.device("cpu"))
     for _ in range(2):
-        export_adapter(tmp_path / "adapter", packed, recipe, RunIdentity("a", "b", "c"), SUMMARY)
+        export_adapter(tmp_path / "adapter", packed, recipe, RunIdentity("a", "b", "c"), SUMMARY, "abc")
     record = json.loads((tmp_path / "adapter" / "training.json").read_text())
 
     assert (record["data_sha256"], record["base_sha256"], record["recipe_fingerprint"]) == ("b", "c", "a")
     assert record["recipe"]["adapter"]["rank"] == 4
-    assert record["git_revision"] == git_revision()
+    assert record["git_revision"] == current_revision()
     assert record["run"]["completed"] is True
     assert str(tmp_path) not in json.dumps(record)
     assert sorted(path.name for path in (tmp_path / "adapter").iterdir()) == [

@@ -2,7 +2,8 @@
 
 import pytest
 
-from worker.retrieval.kinds import PageKind, page_kinds
+from common.page_kinds import PageKind
+from worker.retrieval.kinds import page_kinds
 from worker.retrieval.metadata import Form, Metadata, aliases, name_metadata, read_metadata
 from worker.retrieval.pages import Document, MediaKind, Page
 from worker.retrieval.query import name_forms, read_question

@@ -6,7 +6,7 @@ Sources: US GAAP statement captions (Regulation S-X, articles 5 and 10), the usu
 import re
 from dataclasses import dataclass
 
-from worker.retrieval.kinds import PageKind
+from common.page_kinds import PageKind
 
 _INCOME, _BALANCE, _CASH = PageKind.INCOME, PageKind.BALANCE, PageKind.CASH_FLOW
 _DISCUSSION, _COVER = PageKind.DISCUSSION, PageKind.COVER
@@ -195,3 +195,52 @@ REASON = re.compile(
     r"|\bwhy\b|\bdrivers?\b|\breasons? for\b",
     re.I,
 )
+# What must be read to compute a ratio, in the words of the table above; definitions as financial textbooks give them.
+_LINES_OF_RATIOS = tuple(
+    (re.compile(rf"\b(?:{asked})\b", re.I), lines)
+    for asked, lines in (
+        (r"margins?|(?:%|percent(?:age)?) of (?:\w+ )?(?:revenues?|sales)", "revenue"),
+        (r"dpo|days payables? outstanding", "cogs, inventory, accounts payable"),
+        (r"dso|days sales outstanding", "revenue, accounts receivable"),
+        (r"dio|days (?:of )?inventory|inventory turnover", "cogs, inventory"),
+        (r"ar|net ar", "accounts receivable"),
+        (r"ap", "accounts payable"),
+        (r"roa|return on (?:total )?assets", "net income, total assets"),
+        (r"roe|return on (?:common )?equity", "net income, equity, book value"),
+        (r"asset turnover", "revenue, total assets, fixed assets"),
+        (r"fcf|free cash flows?", "cash flow, capex"),
+        (r"ebitda", "operating income, depreciation"),
+        (r"interest coverage|times interest earned", "operating income, interest expense"),
+        (r"payout", "dividends, net income"),
+        (r"debt[- ]to[- ]equity|leverage", "total liabilities, book value"),
+        (r"effective tax rate", "pretax income"),
+    )
+)
+# Words of instruction: they say how to answer, not what about.
+_INSTRUCTION = re.compile(
+    r"\b(?:if .{0,80}? (?:is not|are not|isn't) .{0,60}?(?:explain|state)[^.?]*"
+    r"|(?:please )?(?:then )?state that and explain why"
+    r"|(?:address|answer|calculate|base|give|provide)\b[^.?]*?\b(?:question|asked|response|answer|judge?ment"
+    r"|by (?:using|utilizing))[^.?]*"
+    r"|round(?:ed)?\b[^.?]*?(?:decimal|place)s?[^.?]*|\(?in units? of[^)?.]*\)?"
+    r"|in usd(?: (?:millions?|billions?|thousands?))?)",
+    re.I,
+)
+
+
+def without_instructions(question: str) -> str:
+    """Return the question without the words that say how to answer it."""
+    return _INSTRUCTION.sub(" ", question)
+
+
+def concepts_in(question: str) -> list[Concept]:
+    """Return the finance terms that a question names, in the table's order."""
+    return [concept for concept in CONCEPTS if concept.asked.search(question)]
+
+
+def printed_phrases(question: str) -> tuple[str, ...]:
+    """Return what reports print for the finance terms of a question and for the lines its ratios are made of."""
+    asked = without_instructions(question)
+    lines = [names for pattern, names in _LINES_OF_RATIOS if pattern.search(asked)]
+    found = concepts_in(", ".join((asked, *lines)))
+    return tuple(dict.fromkeys(phrase for concept in found for phrase in concept.printed))
