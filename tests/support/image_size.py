@@ -5,6 +5,9 @@ from a registry, is not measured.
 """
 
 import re
+import shutil
+import subprocess
+import tempfile
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -40,6 +43,35 @@ def model_bytes(image: str, folder: Path) -> int:
     return sum(path.stat().st_size for name in names for path in folder.glob(name) if path.is_file())
 
 
+def slimmed_packages(folder: Path) -> Path:
+    """Lay the gateway's packages into a folder and slim them by the Dockerfile's own command; return where they lie.
+
+    Raises CalledProcessError where the command fails.
+    """
+    packages = folder / "lib" / "python3.11" / "site-packages"
+    for name in locked_packages("api"):
+        for file in distribution(name).files or []:
+            source = Path(str(file.locate()))
+            if ".." in file.parts or file.suffix == ".pyc" or not source.is_file():
+                continue
+            target = packages / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target)
+    subprocess.run(["sh", "-ec", slim_command().replace("/opt/venv", str(folder))], check=True)
+    return packages
+
+
+def slim_command() -> str:
+    """Return the Dockerfile's command that slims the gateway's packages."""
+    text = re.sub(r"\\\n\s*", " ", (ROOT / "Dockerfile.api").read_text("utf-8"))
+    return next(line.removeprefix("RUN ") for line in text.splitlines() if " strip " in line and line.startswith("RUN"))
+
+
+def folder_bytes(folder: Path) -> int:
+    """Return the size of a folder's files."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 def main() -> None:
     """Print a table of layers for both images."""
     for image in SOURCES:
@@ -49,6 +81,9 @@ def main() -> None:
         print(f"{image}: {len(sizes)} packages {packages / MEGABYTE:.1f} MB, own files", end=" ")
         print(f"{source_bytes(image) / MEGABYTE:.1f} MB, model {model / MEGABYTE:.1f} MB")
         print("   largest:", ", ".join(f"{name} {size / MEGABYTE:.1f}" for size, name in sizes[:8]))
+    with tempfile.TemporaryDirectory() as folder:
+        slimmed = folder_bytes(slimmed_packages(Path(folder)))
+    print(f"api, as its Dockerfile slims them: packages {slimmed / MEGABYTE:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,17 @@
 """The container images: linted, small, unprivileged, and made of files that exist."""
 
 import json
+import os
 import re
+import shutil
 import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 
 import pytest
 
-from tests.support.image_size import MEGABYTE, locked_packages, package_bytes
+from tests.support.image_size import MEGABYTE, folder_bytes, locked_packages, package_bytes, slimmed_packages
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCKERFILES = ("Dockerfile.api", "Dockerfile.worker")
@@ -123,6 +126,25 @@ def test_the_packages_of_an_image_stay_small(image: str, most_mb: int) -> None:
     sizes = {name: package_bytes(name) for name in locked_packages(image)}
     assert len(sizes) > 50
     assert sum(sizes.values()) < most_mb * MEGABYTE, sorted(sizes.items(), key=lambda item: -item[1])[:8]
+
+
+@pytest.mark.skipif(shutil.which("strip") is None, reason="binutils are not installed: nothing can be stripped")
+def test_the_slimmed_gateway_is_small_and_works(tmp_path: Path) -> None:
+    """Given the gateway's packages as the Dockerfile slims them, then they load, buckets included, and are small."""
+    packages = slimmed_packages(tmp_path)
+    assert folder_bytes(packages) < 80 * MEGABYTE
+    program = (
+        "import api.app, uvloop, hiredis, httptools, s3fs, tokenizers, botocore.session; "
+        "uvloop.new_event_loop().close(); "
+        "session = botocore.session.get_session(); "
+        "session.create_client('s3', 'auto', endpoint_url='http://127.0.0.1:1'); "
+        "session.create_client('sts', 'us-east-1')"
+    )
+    environment = {"PYTHONPATH": f"{packages}:{ROOT}", "PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", program], env=environment, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_images_can_keep_files_in_a_bucket() -> None:
