@@ -7,7 +7,6 @@ from common.answers import read_answer, retry_prefix
 from common.errors import UnparseableAnswerError
 from common.finance_tasks import Task
 from common.jobs import GenerateRequest, Lane
-from common.leases import ClaimedJob
 from worker.engine.loop import EngineLoop
 from worker.engine.rows import RowOutcome
 from worker.engine.text import Tokenizer
@@ -42,8 +41,7 @@ class LineGenerator:
         started_s = time.monotonic()
         prompt = self._tokenizer.encode_chat(request.messages)
         tokenize_ms = 1000 * (time.monotonic() - started_s)
-        deadline_s = _deadline_s(held.claim)
-        first = self._run(held, request, prompt, deadline_s, before)
+        first = self._run(held, request, prompt, before)
         written = before + first.text
         if request.task is not Task.FIGURES or _is_readable(first.text):
             return Generation(first.text, written, first, tokenize_ms, retried=False)
@@ -55,16 +53,14 @@ class LineGenerator:
             return Generation(first.text, written, first, tokenize_ms, retried=False)
         written = f"{written}{TRY_SEPARATOR}{prefix}"
         shorter = request.model_copy(update={"max_tokens": left_tokens})
-        second = self._run(held, shorter, [*prompt, *prefix_token_ids], deadline_s, written)
+        second = self._run(held, shorter, [*prompt, *prefix_token_ids], written)
         return Generation(
             prefix + second.text, written + second.text, first.followed_by(second), tokenize_ms, retried=True
         )
 
-    def _run(
-        self, held: HeldJob, request: GenerateRequest, prompt: list[int], deadline_s: float | None, written: str
-    ) -> RowOutcome:
+    def _run(self, held: HeldJob, request: GenerateRequest, prompt: list[int], written: str) -> RowOutcome:
         urgent = held.claim.job.lane is Lane.INTERACTIVE
-        handle = self._loop.submit(request, prompt, urgent, deadline_s, written)
+        handle = self._loop.submit(request, prompt, urgent, held.deadline_s, written)
         held.attach(handle)
         return handle.future.result()
 
@@ -75,10 +71,3 @@ def _is_readable(line: str) -> bool:
     except UnparseableAnswerError:
         return False
     return True
-
-
-def _deadline_s(claim: ClaimedJob) -> float | None:
-    """Return the deadline on this machine's monotonic clock; only the remaining time crosses machines."""
-    if claim.job.deadline_at_ms is None:
-        return None
-    return time.monotonic() + (claim.job.deadline_at_ms - claim.claimed_at_ms) / 1000

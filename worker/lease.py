@@ -1,8 +1,9 @@
 """The jobs this worker holds: renewed together, cancelled or given up one by one."""
 
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import redis
 
@@ -21,13 +22,22 @@ LISTEN_TIMEOUT_S = 1.0
 
 @dataclass(slots=True)
 class HeldJob:
-    """A claimed job and, once it is in the engine, its row; `sent_characters` of its text are in the event log."""
+    """A claimed job and, once it is in the engine, its row; `sent_characters` of its text are in the event log.
+
+    `deadline_s` is the job's on this machine's monotonic clock: only the remaining time crosses machines.
+    """
 
     claim: ClaimedJob
     handle: RowHandle | None = None
     abort_reason: AbortReason | None = None
     sent_characters: int = 0
     finished: bool = False
+    deadline_s: float | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        if self.claim.job.deadline_at_ms is not None:
+            left_ms = self.claim.job.deadline_at_ms - self.claim.claimed_at_ms
+            self.deadline_s = time.monotonic() + left_ms / 1000
 
     @property
     def lease(self) -> tuple[str, int]:

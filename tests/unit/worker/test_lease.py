@@ -1,5 +1,6 @@
 """Leases, progress and reaping on the in-memory store."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -56,6 +57,17 @@ def write(handle: RowHandle, text: str) -> None:
 def texts(store: JobStore, job_id: str) -> list[dict[str, Any]]:
     entries: Any = store.client.xrange(store.keys.events(job_id))
     return [event.data for event in events_from_entries(entries) if event.type is EventType.TOKEN]
+
+
+def test_every_row_of_a_job_has_the_deadline_of_its_claim(claim: Callable[[], ClaimedJob]) -> None:
+    """Given a job claimed with 5 s left, then its deadline is 5 s from the claim, for later prompts too."""
+    claimed = claim()
+    job = claimed.job.model_copy(update={"deadline_at_ms": claimed.claimed_at_ms + 5_000})
+    before_s = time.monotonic()
+    held = HeldJob(ClaimedJob(job, claimed.claimed_at_ms, 0))
+    assert held.deadline_s is not None
+    assert before_s + 5 <= held.deadline_s <= time.monotonic() + 5
+    assert HeldJob(claimed).deadline_s is None
 
 
 def test_a_heartbeat_renews_and_tells_of_the_worker(
