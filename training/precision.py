@@ -29,14 +29,19 @@ class Precision(StrEnum):
 
 
 def run_precision(out: Path, device: torch.device) -> Precision:
-    """Return the run's precision: the one it began with, else bfloat16 on GPUs and the faster one on CPUs."""
+    """Return the run's precision: the one it began with, else the device's."""
     file = out / _FILE_NAME
     if file.is_file():
         return Precision(file.read_text(encoding="utf-8").strip())
-    chosen = Precision.BFLOAT16 if device.type != "cpu" else faster_on_cpu()
+    chosen = choose_precision(device)
     out.mkdir(parents=True, exist_ok=True)
     file.write_text(f"{chosen}\n", encoding="utf-8")
     return chosen
+
+
+def choose_precision(device: torch.device) -> Precision:
+    """Return bfloat16 for GPUs and the faster one for CPUs."""
+    return Precision.BFLOAT16 if device.type != "cpu" else faster_on_cpu()
 
 
 def faster_on_cpu() -> Precision:

@@ -1,7 +1,7 @@
 """Training speed beside a plain PEFT loop on the same rows: `python -m tests.bench.training --data train.jsonl`.
 
-Both sides take turns step by step, so that a machine whose load changes treats them alike. Tokens are what the rows
-hold (prompt and answer), whatever each side computes.
+Both sides take turns step by step, so that a machine whose load changes treats them alike, and both compute in the
+number format that is faster on this machine. Tokens are what the rows hold (prompt and answer), whatever each computes.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from training.batches import StepPlan
 from training.examples import Example, read_examples
 from training.lora import choose_device, choose_elementwise
 from training.packed_model import ATTENTION, MLP, load_packed_model
+from training.precision import Precision, choose_precision
 from training.recipe import Recipe, load_recipe
 
 PLAIN_BATCH_ROWS = 4
@@ -32,9 +33,11 @@ IGNORED = -100
 class PackedLoop:
     """Training as the product does it."""
 
-    def __init__(self, recipe: Recipe, folder: Path, device: torch.device, plan: StepPlan) -> None:
+    def __init__(
+        self, recipe: Recipe, folder: Path, device: torch.device, precision: Precision, plan: StepPlan
+    ) -> None:
         elementwise = choose_elementwise(recipe, device, Console(stderr=True))
-        self._model = load_packed_model(folder, recipe.adapter, elementwise, device)
+        self._model = load_packed_model(folder, recipe.adapter, elementwise, device, precision.dtype)
         self._model.reset_adapter(recipe.seed)
         self._parameters = [parameter for parameter in self._model.parameters() if parameter.requires_grad]
         self._optimizer = torch.optim.AdamW(self._parameters, lr=recipe.optimizer.learning_rate, fused=True)
@@ -57,8 +60,10 @@ class PackedLoop:
 class PlainLoop:
     """What transformers and PEFT do out of the box: padded batches, labels of -100 on prompts, all logits."""
 
-    def __init__(self, recipe: Recipe, folder: Path, device: torch.device, examples: list[Example]) -> None:
-        base = Qwen2ForCausalLM.from_pretrained(folder, dtype=torch.bfloat16, attn_implementation="sdpa")
+    def __init__(
+        self, recipe: Recipe, folder: Path, device: torch.device, precision: Precision, examples: list[Example]
+    ) -> None:
+        base = Qwen2ForCausalLM.from_pretrained(folder, dtype=precision.dtype, attn_implementation="sdpa")
         config = LoraConfig(
             r=recipe.adapter.rank,
             lora_alpha=recipe.adapter.alpha,
@@ -94,8 +99,9 @@ def main() -> None:
     examples = read_examples(arguments.data, tokenizer, recipe.packing.max_row_tokens).examples
     plan = StepPlan(examples, recipe.packing, recipe.seed)
     warm_up, *measured = plan.steps(0)[: arguments.steps + 1]
-    packed = PackedLoop(recipe, arguments.model, device, plan)
-    plain = PlainLoop(recipe, arguments.model, device, examples)
+    precision = choose_precision(device)
+    packed = PackedLoop(recipe, arguments.model, device, precision, plan)
+    plain = PlainLoop(recipe, arguments.model, device, precision, examples)
     seconds = {"packed": 0.0, "plain": 0.0}
     sides: dict[str, Callable[[list[list[list[int]]]], None]] = {"packed": packed.step, "plain": plain.step}
     progress = Console(stderr=True)
@@ -126,6 +132,7 @@ def main() -> None:
         example_tokens=tokens,
         steps=len(measured),
         device=device.type,
+        precision=precision,
     )
 
 
