@@ -240,7 +240,6 @@ def concepts_in(question: str) -> list[Concept]:
 
 def printed_phrases(question: str) -> tuple[str, ...]:
     """Return what reports print for the finance terms of a question and for the lines its ratios are made of."""
-    asked = without_instructions(question)
-    lines = [names for pattern, names in _LINES_OF_RATIOS if pattern.search(asked)]
-    found = concepts_in(", ".join((asked, *lines)))
+    lines = [names for pattern, names in _LINES_OF_RATIOS if pattern.search(question)]
+    found = concepts_in(", ".join((question, *lines)))
     return tuple(dict.fromkeys(phrase for concept in found for phrase in concept.printed))

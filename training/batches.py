@@ -94,7 +94,7 @@ class StepPlan:
 
     def steps(self, epoch: int) -> list[list[list[list[int]]]]:
         """Return row numbers as step → pack → tree → row."""
-        generator = random.Random(f"{self._seed}/{epoch}")  # noqa: S311 - the order must repeat
+        generator = random.Random(f"{self._seed}/{epoch}")
         rounds = range(self._rounds)
         taking_part = [self._in_round(family, number) for number in rounds for family in self._families]
         trees = [tree for family in taking_part for tree in self._cut_family(family, generator)]
@@ -172,7 +172,7 @@ def families(examples: Sequence[Example], min_shared_share: float) -> list[list[
 
 def draw_rows(examples: Sequence[Example], rows: int, packing: PackingSettings, seed: int) -> list[Example]:
     """Return a random subset of whole trees, so that a small run shares prompts as a large one does."""
-    generator = random.Random(seed)  # noqa: S311 - the draw must repeat
+    generator = random.Random(seed)
     size = packing.max_rows_per_tree
     kin = families(examples, packing.min_shared_share)
     parts = [family[start : start + size] for family in kin for start in range(0, len(family), size)]

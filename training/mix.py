@@ -53,7 +53,7 @@ def _statements(data_dir: Path, seed: int) -> Iterator[Example]:
 
 def _finqa(data_dir: Path, seed: int) -> Iterator[Example]:
     rows = list(FinqaTask().examples(sources.FINQA_TRAIN.locate(data_dir)))
-    rng = random.Random(seed)  # noqa: S311 - drawing rows, not secrets
+    rng = random.Random(seed)
     yield from rng.sample(rows, min(FINQA_ROWS, len(rows)))
 
 

@@ -56,7 +56,7 @@ def _documents(facts: Facts, seed: int, name: str) -> Iterator[Document]:
         periods = tuple(sorted(amounts, reverse=True)[:_MAX_COLUMNS])
         if max(abs(amount) for amount in amounts.values()) >= _MIN_AMOUNT:
             by_periods[periods].append(label)
-    rng = random.Random(f"{seed}:{name}")  # noqa: S311 - drawing tables, not secrets
+    rng = random.Random(f"{seed}:{name}")
     for periods, labels in sorted(by_periods.items()):
         at = 0
         while at < len(labels):

@@ -9,7 +9,7 @@ from common.evidence import Document, scale_line
 from common.numbers import Scale
 from common.tables import Table, compact_cell, is_value
 from training.tasks.statement_questions import questions_over
-from training.tasks.statement_sheet import UNITLESS, Asked, clean_label, has_periods
+from training.tasks.statement_sheet import UNITLESS, Asked, clean_label, different, has_periods
 
 _MAX_NAME_CHARS = 60
 _MIN_ROWS = 3
@@ -158,11 +158,4 @@ def questions_over_cells(table: Table, document: Document, count: int, rng: rand
     grid = read_grid(table, document)
     if grid is None:
         return
-    seen: set[str] = set()
-    for _ in range(count * 4):
-        if len(seen) == count:
-            return
-        asked = rng.choice(KINDS)(grid, rng)
-        if asked is not None and asked.question not in seen:
-            seen.add(asked.question)
-            yield asked
+    yield from different(lambda: rng.choice(KINDS)(grid, rng), count)

@@ -28,7 +28,7 @@ class ExplanationTask:
 
     def over(self, answered: Sequence[Example], count: int, seed: int) -> Iterator[Example]:
         """Yield up to `count` rows: quoted reasons first, then trends and refusals in equal parts."""
-        rng = random.Random(seed)  # noqa: S311 - drawing rows, not secrets
+        rng = random.Random(seed)
         order = [example for example in answered if example.document is not None and example.answer is not None]
         rng.shuffle(order)
         reasons = [row for row in map(self._reason, order) if row is not None][: count // 2]

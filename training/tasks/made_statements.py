@@ -1,7 +1,8 @@
 """Made-up financial statements with the captions reports use, so that concepts can be asked for by other names.
 
-The amounts are drawn, but they add up as statements do. Captions follow Regulation S-X, articles 5-02 and 5-03, and
-the cash flow statement of ASC 230; each line item has several captions, of which a page uses one.
+The amounts are drawn; totals are sums of all their lines, some of which a page may leave out. Captions follow
+Regulation S-X, articles 5-02 and 5-03, and the cash flow statement of ASC 230; each line item has several captions, of
+which a page uses one.
 """
 
 import random

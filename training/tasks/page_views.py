@@ -1,8 +1,8 @@
 """Other views of a page: amounts of another size, other years, rows and columns in another order.
 
 A second pass over pages teaches their figures by heart; a view asks the same questions over figures never seen. Amounts
-are all multiplied by one factor, so that sums, comparisons and percentages stay what they were; percentages, per cent
-points, small counts and the numbers of standards and sections stay as printed.
+are all multiplied by one factor, so that sums, comparisons and percentages stay what they were; percentages, figures of
+fewer than three digits and the numbers of standards and sections stay as printed.
 """
 
 import random
@@ -103,7 +103,7 @@ def views_of(examples: Iterable[Example], seed: int) -> Iterator[Example]:
         if page is None or example.answer is None:
             continue
         if page not in drawn:
-            rng = random.Random(f"{seed}:{_printed(page)}")  # noqa: S311 - drawing views, not secrets
+            rng = random.Random(f"{seed}:{_printed(page)}")
             view = draw_view(page, rng)
             drawn[page] = view, _reordered(_document(page, view), rng)
         row = _row(example, *drawn[page], seed)
@@ -112,7 +112,8 @@ def views_of(examples: Iterable[Example], seed: int) -> Iterator[Example]:
 
 
 def _row(example: Example, view: PageView, document: Document, seed: int) -> Example | None:
-    line = _line(parse_line(example.answer or ""), view)
+    original = parse_line(example.answer or "")
+    line = _line(original, view)
     question = view.text(example.gold["question"])
     evidence = select_evidence(question, document, BALANCED).text
     try:
@@ -120,9 +121,7 @@ def _row(example: Example, view: PageView, document: Document, seed: int) -> Exa
     except UnparseableAnswerError:
         return None
     before = example.messages[-1].content
-    figures = (operand.text for operand in answer.operands)
-    moved = line.items if line.program is None else figures
-    original = parse_line(example.answer or "")
+    moved = line.items if line.program is None else tuple(operand.text for operand in answer.operands)
     # Where the page held every item, the view must hold every item too.
     if all(item in before for item in original.items) and not all(item in evidence for item in moved if _is_word(item)):
         return None

@@ -30,7 +30,7 @@ class RefusalTask:
 
     def over(self, answered: Sequence[Example], count: int, seed: int) -> Iterator[Example]:
         """Yield about `count` refusals; the same seed gives the same rows."""
-        rng = random.Random(seed)  # noqa: S311 - drawing rows, not secrets
+        rng = random.Random(seed)
         order = [example for example in answered if example.document is not None and example.answer is not None]
         rng.shuffle(order)
         made = 0
@@ -64,9 +64,9 @@ class RefusalTask:
         try:
             refused = read_answer(output, example.document).kind is AnswerKind.NOT_FOUND
         except UnparseableAnswerError:
-            return RowScore(example.uid, Outcome.UNPARSEABLE, {"refusal_recall": 0.0}, example.gold["kind"])
+            return RowScore(example.uid, Outcome.UNPARSEABLE, {"recall": 0.0}, example.gold["kind"])
         outcome = Outcome.CORRECT if refused else Outcome.WRONG
-        return RowScore(example.uid, outcome, {"refusal_recall": float(refused)}, example.gold["kind"], output.strip())
+        return RowScore(example.uid, outcome, {"recall": float(refused)}, example.gold["kind"], output.strip())
 
 
 def _without_answer(example: Example) -> Document | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from common.evidence import Document
 from common.tables import Table
 from training.tasks import row_pair_questions, row_questions
-from training.tasks.statement_sheet import Asked, Sheet, read_sheet
+from training.tasks.statement_sheet import Asked, Sheet, different, read_sheet
 
 # Each kind with the number of period columns it needs; weights by repetition follow how often analysts ask so.
 _KINDS: list[tuple[Callable[[Sheet, random.Random], Asked | None], int]] = [
@@ -34,11 +34,4 @@ def questions_over(table: Table, document: Document, count: int, rng: random.Ran
     if sheet is None:
         return
     kinds = [kind for kind, needs in _KINDS if needs <= len(sheet.columns)]
-    seen: set[str] = set()
-    for _ in range(count * 4):
-        if len(seen) == count:
-            return
-        asked = rng.choice(kinds)(sheet, rng)
-        if asked is not None and asked.question not in seen:
-            seen.add(asked.question)
-            yield asked
+    yield from different(lambda: rng.choice(kinds)(sheet, rng), count)

@@ -3,7 +3,7 @@
 import random
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from common.answers import AnswerLine
@@ -24,6 +24,18 @@ class Asked:
 
     question: str
     line: AnswerLine
+
+
+def different(draw: Callable[[], Asked | None], count: int) -> Iterator[Asked]:
+    """Yield up to `count` different questions of those drawn; gives up after four times as many draws."""
+    seen: set[str] = set()
+    for _ in range(count * 4):
+        if len(seen) == count:
+            return
+        asked = draw()
+        if asked is not None and asked.question not in seen:
+            seen.add(asked.question)
+            yield asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class StatementsTask:
     def over(self, document: Document, name: str, licence: str, source: str) -> Iterator[Example]:
         """Yield questions over a document's table; the same seed and name always give the same questions."""
         for table in document.tables:
-            rng = random.Random(f"{self._seed}:{name}")  # noqa: S311 - drawing questions, not secrets
+            rng = random.Random(f"{self._seed}:{name}")
             for number, asked in enumerate(self._ask(table, document, self._questions, rng)):
                 yield Example(
                     task=self.name,

@@ -32,5 +32,5 @@ def test_other_devices_compute_in_bfloat16(tmp_path: Path) -> None:
 
 
 def test_products_of_both_formats_can_be_timed() -> None:
-    """Given this machine, when it is measured, then an answer comes back, whichever it is."""
-    assert precision.faster_on_cpu() in set(Precision)
+    """Given this machine, when it is measured, then each format's product takes some time."""
+    assert all(0 < precision._product_s(one) < 60 for one in Precision)
