@@ -25,6 +25,10 @@ class probes:  # noqa: N801 - a submodule of the extension
         isa: str, mode: str, x: NDArray[np.float32], weight: NDArray[np.float32], epsilon: float
     ) -> tuple[NDArray[np.int8], list[float], bool]: ...
     @staticmethod
+    def quantize_outliers(
+        isa: str, x: NDArray[np.float32]
+    ) -> tuple[NDArray[np.int8], list[float], NDArray[np.float32]]: ...
+    @staticmethod
     def product(
         isa: str,
         kind: str,

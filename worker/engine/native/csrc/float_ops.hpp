@@ -22,19 +22,41 @@ inline void quantize(const float* x, int n, Activations out, int row) {
   for (int i = 0; i < n; i += 16) store_int8(to + (i / kTileDepth) * kTileBytes + i % kTileDepth, load(x + i) * factor, kFlip);
 }
 
-inline void quantize16(const float* x, int n, Activations out, int row) {
-  const float limit = 127.0f * kLowUnit + 126.0f;  // one more would round the high row up to 128
-  const float top = largest(x, n);
-  const V16 factor = set1(top > 0 ? limit / top : 0.0f);
-  int8_t* high_row = out.row(2 * row);
-  int8_t* low_row = out.row(2 * row + 1);
-  out.scales[2 * row] = out.scales[2 * row + 1] = top / limit;
+// Moves the lanes above `threshold` from `lanes` to the outliers of a row, as steps.
+inline void take_outliers(float* lanes, int first_depth, float threshold, float factor, Outliers to, int row) {
+  const int64_t start = static_cast<int64_t>(row) * to.capacity;
+  int32_t& count = to.counts[row];
+  for (int lane = 0; lane < 16; ++lane) {
+    if (!(__builtin_fabsf(lanes[lane]) > threshold) || count == to.capacity) continue;
+    to.depths[start + count] = first_depth + lane;
+    to.steps[start + count] = lanes[lane] * factor;
+    lanes[lane] = 0;
+    ++count;
+  }
+}
+
+inline void quantize_outliers(const float* x, int n, Activations out, Outliers outliers, int row) {
+  V16 most = zero(), sum = zero();
   for (int i = 0; i < n; i += 16) {
-    const V16 q = round_even(load(x + i) * factor);
-    const V16 high = round_even(q * set1(1.0f / kLowUnit));
-    const int at = (i / kTileDepth) * kTileBytes + i % kTileDepth;
-    store_int8(high_row + at, high, kFlip);
-    store_int8(low_row + at, q - high * set1(kLowUnit), kFlip);
+    const V16 magnitude = abs(load(x + i));
+    most = max(most, magnitude);
+    sum = sum + magnitude;
+  }
+  const float top = reduce_max(most), threshold = kOutlierFactor * reduce_add(sum) / static_cast<float>(n);
+  const float limit = top < threshold ? top : threshold;  // not a number where any value is not
+  const float factor = limit > 0 ? 127.0f / limit : 0.0f;
+  int8_t* to = out.row(row);
+  out.scales[row] = limit / 127.0f;
+  outliers.counts[row] = 0;
+  for (int i = 0; i < n; i += 16) {
+    V16 v = load(x + i);
+    if (any_greater(abs(v), set1(threshold))) {
+      float lanes[16];
+      store(lanes, v);
+      take_outliers(lanes, i, threshold, factor, outliers, row);
+      v = load(lanes);
+    }
+    store_int8(to + (i / kTileDepth) * kTileBytes + i % kTileDepth, v * set1(factor), kFlip);
   }
 }
 

@@ -65,6 +65,7 @@ Forward::Forward(std::shared_ptr<const Model> model, const Kernels& kernels, con
   const int64_t narrow = padded(std::max(s.hidden, s.heads * s.head_dim), kTileDepth);
   const int64_t wide = padded(s.intermediate, kTileDepth);
   hidden_ = static_cast<float*>(allocate(rows * padded(s.hidden, kPanelColumns) * 4));
+  chosen_hidden_ = static_cast<float*>(allocate(rows * padded(s.hidden, kPanelColumns) * 4));
   qkv_ = static_cast<float*>(allocate(rows * attention_.row_stride * 4));
   attended_ = static_cast<float*>(allocate(rows * s.heads * s.head_dim * 4));
   inner_ = static_cast<float*>(allocate(rows * padded(s.intermediate, 16) * 4));
@@ -72,11 +73,18 @@ Forward::Forward(std::shared_ptr<const Model> model, const Kernels& kernels, con
     return Activations{static_cast<int8_t*>(allocate(count * depth)), static_cast<float*>(allocate(count * 4)),
                        static_cast<int32_t>(depth / kTileDepth)};
   };
+  const auto outliers = [&](int64_t count) {
+    const int32_t capacity = Outliers::capacity_for(s.intermediate);
+    return Outliers{static_cast<int32_t*>(allocate(count * 4)), static_cast<int32_t*>(allocate(count * capacity * 4)),
+                    static_cast<float*>(allocate(count * capacity * 4)), capacity};
+  };
   narrow_ = activations(rows, narrow);
-  wide_ = activations(2 * rows, wide);
+  wide_ = activations(rows, wide);
+  outliers_ = outliers(rows);
   for (int thread = 0; thread < pool_.size(); ++thread) {
     own_narrow_.push_back(activations(kRowUnit, narrow));
     own_wide_.push_back(activations(kRowUnit, wide));
+    own_outliers_.push_back(outliers(kApartRows));
   }
 
   scores_stride_ = static_cast<int>(padded(limits.sequence_tokens, kKvBlockTokens)) + 16;
@@ -111,7 +119,9 @@ void Forward::plan(const std::vector<SequenceInput>& inputs, bool keep_logits) {
   const ModelShape& s = model_->shape;
   runs_.clear();
   items_.clear();
+  chosen_items_.clear();
   choices_.clear();
+  chosen_rows_.clear();
   token_run_.clear();
   tokens_ = 0;
   for (const SequenceInput& input : inputs) {
@@ -121,7 +131,8 @@ void Forward::plan(const std::vector<SequenceInput>& inputs, bool keep_logits) {
     for (int i = 0; i < input.choices; ++i) {
       Sampling sampling = input.sampling;
       sampling.counter += i;
-      choices_.push_back({tokens_ + count - input.choices + i, sampling, input.logprobs});
+      choices_.push_back({sampling, input.logprobs});
+      chosen_rows_.push_back(tokens_ + count - input.choices + i);
     }
     tokens_ += count;
   }
@@ -132,10 +143,16 @@ void Forward::plan(const std::vector<SequenceInput>& inputs, bool keep_logits) {
   // Few rows are cut finer, so that every thread gets some whatever the number of kv heads.
   const int64_t all_rows = int64_t{tokens_} * s.heads;
   const int rows = static_cast<int>(std::clamp<int64_t>(all_rows / pool_.size(), 1, kAttentionRows));
-  for (int run = 0; run < static_cast<int>(runs_.size()); ++run)
+  const auto add = [&](std::vector<AttentionItem>& items, int run, int first_token) {
+    const int end = runs_[run].tokens * group;
     for (int kv_head = 0; kv_head < s.kv_heads; ++kv_head)
-      for (int first = 0; first < runs_[run].tokens * group; first += rows)
-        items_.push_back({run, kv_head, first, std::min(rows, runs_[run].tokens * group - first)});
+      for (int first = first_token * group; first < end; first += rows)
+        items.push_back({run, kv_head, first, std::min(rows, end - first)});
+  };
+  for (int run = 0; run < static_cast<int>(runs_.size()); ++run) {
+    add(items_, run, 0);
+    add(chosen_items_, run, runs_[run].tokens - inputs[run].choices);
+  }
   for (auto& next : next_item_) next.store(0, std::memory_order_relaxed);
 
   const size_t count = choices_.size();
@@ -225,12 +242,23 @@ void Forward::compute(int thread) {
 }
 
 void Forward::layer(int thread, int number) {
+  const bool last = number + 1 == model_->shape.layers;
+  project(thread, number);
+  if (last && choices_.empty()) return;  // its keys and values were all that is wanted
+  attend(thread, number, last ? chosen_items_ : items_);
+  if (last)
+    transform(thread, number, {static_cast<int>(choices_.size()), chosen_hidden_, chosen_rows_.data()});
+  else
+    transform(thread, number, {tokens_, hidden_, nullptr});
+}
+
+// Queries, keys and values of every token.
+void Forward::project(int thread, int number) {
   const ModelShape& s = model_->shape;
   const LayerWeights& w = model_->layers[number];
   const Range mine = share(tokens_, thread), quantised = apart() ? Range{0, tokens_} : mine;
   float* scratch = scratch_.data() + thread * scratch_stride_;
   Activations a = apart() ? own_narrow_[thread] : narrow_;
-  const Activations wide = apart() ? own_wide_[thread] : wide_;
 
   a.depth_tiles = w.qkv.depth_tiles;
   for (int t = quantised.first; t < quantised.last; ++t)
@@ -239,33 +267,64 @@ void Forward::layer(int thread, int number) {
   kernels_.product_store(a, w.qkv, panels(w.qkv, tokens_, thread), qkv_, attention_.row_stride);
   meet(thread, kQkv);
 
-  KvLayer kv{kv_ + number * kv_layer_elements_, kv_block_elements_, int64_t{2} * kKvBlockTokens * s.head_dim};
+  const KvLayer kv = kv_layer(number);
   for (int t = mine.first; t < mine.last; ++t) {
     const Run& run = runs_[token_run_[t]];
     kernels_.rope_store(qkv_, run, t - run.first_token, cos_.data(), sin_.data(), attention_, kv);
   }
+  if (number + 1 == s.layers) gather_chosen(thread);
   meet(thread, kRope);
-  const int width = s.heads * s.head_dim;
-  for (int i; (i = next_item_[number].fetch_add(1, std::memory_order_relaxed)) < static_cast<int>(items_.size());)
-    kernels_.attend(qkv_, runs_[items_[i].run], items_[i], attention_, kv, scratch, scores_stride_, attended_, width);
+}
+
+void Forward::gather_chosen(int thread) {
+  const int64_t hidden = model_->shape.hidden;
+  const Range mine = share(static_cast<int>(choices_.size()), thread);
+  for (int i = mine.first; i < mine.last; ++i)
+    std::memcpy(chosen_hidden_ + i * hidden, hidden_ + chosen_rows_[i] * hidden, hidden * sizeof(float));
+}
+
+KvLayer Forward::kv_layer(int number) const {
+  return {kv_ + number * kv_layer_elements_, kv_block_elements_, int64_t{2} * kKvBlockTokens * model_->shape.head_dim};
+}
+
+void Forward::attend(int thread, int number, const std::vector<AttentionItem>& items) {
+  const int width = model_->shape.heads * model_->shape.head_dim;
+  float* scores = scratch_.data() + thread * scratch_stride_;
+  for (int i; (i = next_item_[number].fetch_add(1, std::memory_order_relaxed)) < static_cast<int>(items.size());)
+    kernels_.attend(qkv_, runs_[items[i].run], items[i], attention_, kv_layer(number), scores, scores_stride_, attended_, width);
   meet(thread, kAttention);
+}
+
+// Attention's output and the feed-forward part, added to the wanted rows.
+void Forward::transform(int thread, int number, Wanted wanted) {
+  const ModelShape& s = model_->shape;
+  const LayerWeights& w = model_->layers[number];
+  const Range quantised = apart() ? Range{0, wanted.count} : share(wanted.count, thread);
+  float* scratch = scratch_.data() + thread * scratch_stride_;
+  Activations a = apart() ? own_narrow_[thread] : narrow_;
+  const Activations wide = apart() ? own_wide_[thread] : wide_;
+  const Outliers outliers = apart() ? own_outliers_[thread] : outliers_;
+  const int64_t width = int64_t{s.heads} * s.head_dim;
 
   a.depth_tiles = w.output.depth_tiles;
-  for (int t = quantised.first; t < quantised.last; ++t) kernels_.quantize(attended_ + int64_t{t} * width, width, a, t);
+  for (int i = quantised.first; i < quantised.last; ++i) {
+    const int row = wanted.rows ? wanted.rows[i] : i;
+    kernels_.quantize(attended_ + row * width, static_cast<int>(width), a, i);
+  }
   meet_unless_apart(thread, kNorm);
-  kernels_.product_residual(a, w.output, panels(w.output, tokens_, thread), hidden_, s.hidden);
+  kernels_.product_residual(a, w.output, panels(w.output, wanted.count, thread), wanted.hidden, s.hidden);
   meet(thread, kOutput);
 
   a.depth_tiles = w.gate_up.depth_tiles;
-  for (int t = quantised.first; t < quantised.last; ++t)
-    kernels_.norm_quantize(hidden_ + int64_t{t} * s.hidden, w.mlp_norm, s.hidden, s.norm_epsilon, scratch, a, t);
+  for (int i = quantised.first; i < quantised.last; ++i)
+    kernels_.norm_quantize(wanted.hidden + int64_t{i} * s.hidden, w.mlp_norm, s.hidden, s.norm_epsilon, scratch, a, i);
   meet_unless_apart(thread, kNorm);
-  kernels_.product_silu(a, w.gate_up, panels(w.gate_up, tokens_, thread), inner_, s.intermediate);
+  kernels_.product_silu(a, w.gate_up, panels(w.gate_up, wanted.count, thread), inner_, s.intermediate);
   meet(thread, kGateUp);
-  for (int t = quantised.first; t < quantised.last; ++t)
-    kernels_.quantize16(inner_ + int64_t{t} * s.intermediate, s.intermediate, wide, t);
+  for (int i = quantised.first; i < quantised.last; ++i)
+    kernels_.quantize_outliers(inner_ + int64_t{i} * s.intermediate, s.intermediate, wide, outliers, i);
   meet_unless_apart(thread, kQuantize);
-  kernels_.product_residual16(wide, w.down, panels(w.down, 2 * tokens_, thread), hidden_, s.hidden);
+  kernels_.product_residual_outliers(wide, outliers, w.down, panels(w.down, wanted.count, thread), wanted.hidden, s.hidden);
   meet(thread, kDown);
 }
 
@@ -276,7 +335,7 @@ void Forward::head(int thread) {
   a.depth_tiles = model_->head.depth_tiles;
   const Range mine = share(rows, thread);
   for (int i = mine.first; i < mine.last; ++i) {
-    const float* x = hidden_ + int64_t{choices_[i].token_row} * s.hidden;
+    const float* x = chosen_hidden_ + int64_t{i} * s.hidden;
     chosen_[i].finite = kernels_.norm_quantize(x, model_->final_norm, s.hidden, s.norm_epsilon,
                                                scratch_.data() + thread * scratch_stride_, a, i);
   }

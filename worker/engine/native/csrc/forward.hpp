@@ -63,15 +63,25 @@ class Forward {
     int first, last;
   };
   struct ChoiceRow {
-    int32_t token_row;  // row of the step
     Sampling sampling;
     bool logprob;
+  };
+  // What of a layer's output is wanted: every token's, or in the last layer that of tokens with a choice.
+  struct Wanted {
+    int count;
+    float* hidden;        // [count, hidden]
+    const int32_t* rows;  // [count] the step's row of each, or null where they are the same
   };
 
   void check(const SequenceInput& input) const;
   void plan(const std::vector<SequenceInput>& inputs, bool keep_logits);
   void compute(int thread);
-  void layer(int thread, int index);
+  void layer(int thread, int number);
+  void project(int thread, int number);
+  void gather_chosen(int thread);
+  void attend(int thread, int number, const std::vector<AttentionItem>& items);
+  void transform(int thread, int number, Wanted wanted);
+  KvLayer kv_layer(int number) const;
   void head(int thread);
   void choose(int row, int thread);
   void end_phase(int thread, Phase phase);
@@ -96,16 +106,19 @@ class Forward {
   int tokens_ = 0;
   std::vector<Run> runs_;
   std::vector<int32_t> token_run_;  // [tokens] which run a row belongs to
-  std::vector<AttentionItem> items_;
+  std::vector<AttentionItem> items_, chosen_items_;
   std::vector<ChoiceRow> choices_;
+  std::vector<int32_t> chosen_rows_;  // [choices] row of the step
   std::vector<Choice> chosen_;
   std::vector<float> logits_;
   std::vector<float*> logits_rows_;
   std::vector<std::atomic<int>> next_item_;  // one a layer
 
-  float *hidden_ = nullptr, *qkv_ = nullptr, *attended_ = nullptr, *inner_ = nullptr;
+  float *hidden_ = nullptr, *chosen_hidden_ = nullptr, *qkv_ = nullptr, *attended_ = nullptr, *inner_ = nullptr;
   Activations narrow_, wide_;  // depth hidden (or heads * head_dim), depth intermediate
+  Outliers outliers_;           // of wide_
   std::vector<Activations> own_narrow_, own_wide_;  // [threads] copies for steps of few rows
+  std::vector<Outliers> own_outliers_;
   std::vector<float> scratch_;  // [threads] scores and norms
   int64_t scratch_stride_ = 0;
   int scores_stride_ = 0;

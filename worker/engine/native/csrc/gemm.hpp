@@ -79,15 +79,21 @@ inline void product_residual(Activations a, const Matrix& w, PanelRange range, f
   });
 }
 
-inline void product_residual16(Activations a, const Matrix& w, PanelRange range, float* x, int stride) {
+inline void product_residual_outliers(Activations a, Outliers outliers, const Matrix& w, PanelRange range, float* x, int stride) {
   product(a, w, range, [=](const int32_t* sums, int row, int panel) FLM_INLINE_LAMBDA {
-    if (row % 2 == 0) return;  // the low row follows the high row and ends the pair
-    const int column = panel * kPanelColumns;
-    float* to = x + static_cast<int64_t>(row / 2) * stride + column;
-    for (int j = 0; j < kPanelColumns; j += 16) {
-      const V16 sum = fmadd(load(sums - kPanelColumns + j), set1(kLowUnit), load(sums + j));
-      add_scaled(to + j, sum, set1(a.scales[row]), w, column + j);
+    V16 sum0 = load(sums), sum1 = load(sums + 16);
+    const int64_t first = static_cast<int64_t>(row) * outliers.capacity;
+    for (int64_t i = first; i < first + outliers.counts[row]; ++i) {
+      const int depth = outliers.depths[i];
+      const int8_t* four = w.panel(panel) + depth / kTileDepth * 2 * kTileBytes + depth % kTileDepth / 4 * 64;
+      const V16 steps = set1(outliers.steps[i]);
+      sum0 = fmadd(steps, load_int8_of_four(four, depth % 4), sum0);
+      sum1 = fmadd(steps, load_int8_of_four(four + kTileBytes, depth % 4), sum1);
     }
+    const int column = panel * kPanelColumns;
+    float* to = x + static_cast<int64_t>(row) * stride + column;
+    add_scaled(to, sum0, set1(a.scales[row]), w, column);
+    add_scaled(to + 16, sum1, set1(a.scales[row]), w, column + 16);
   });
 }
 

@@ -28,10 +28,10 @@ inline Kernels make_table(const char* name, void (*start)(), void (*stop)()) {
   k.embed_bf16 = embed_bf16;
   k.norm_quantize = norm_quantize;
   k.quantize = quantize;
-  k.quantize16 = quantize16;
+  k.quantize_outliers = quantize_outliers;
   k.product_store = product_store;
   k.product_residual = product_residual;
-  k.product_residual16 = product_residual16;
+  k.product_residual_outliers = product_residual_outliers;
   k.product_silu = product_silu;
   k.product_head = product_head;
   k.rope_store = rope_store;

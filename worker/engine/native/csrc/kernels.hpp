@@ -11,7 +11,7 @@ inline constexpr int kTileBytes = 1024;
 inline constexpr int kPanelColumns = 32;   // output columns that two weight tiles make
 inline constexpr int kKvBlockTokens = 32;  // tokens of one KV cache block
 inline constexpr int kAttentionRows = 8;   // query rows that share one pass over keys and values
-inline constexpr float kLowUnit = 254.0f;  // one step of the high int8 row, in steps of the low row
+inline constexpr int kOutlierFactor = 12;  // an outlier is so many times as large as its row's mean magnitude
 
 // int8 weights [columns, depth] as panels of 32 columns: [panel][depth / 64][2][16][16 columns][4].
 struct Matrix {
@@ -36,6 +36,18 @@ struct Activations {
     return tiles + (static_cast<int64_t>(index / kTileRows) * depth_tiles * kTileBytes) +
            (index % kTileRows) * kTileDepth;
   }
+};
+
+// Values of a row that int8 steps fine enough for the others do not reach, in those steps (LLM.int8(), Dettmers et al. 2022,
+// keeps whole columns apart; here each row its own). Their int8 places hold zero.
+struct Outliers {
+  int32_t* counts = nullptr;  // [rows]
+  int32_t* depths = nullptr;  // [rows, capacity] rising
+  float* steps = nullptr;     // [rows, capacity]
+  int32_t capacity = 0;
+
+  // No more of n values can be kOutlierFactor times their mean.
+  static constexpr int32_t capacity_for(int32_t n) { return n / kOutlierFactor + 1; }
 };
 
 struct PanelRange {
@@ -85,12 +97,11 @@ struct Kernels {
   // RMS norm, then int8 per row; returns false where the row is not finite.
   bool (*norm_quantize)(const float* x, const float* weight, int n, float eps, float* scratch, Activations out, int row);
   void (*quantize)(const float* x, int n, Activations out, int row);
-  // Sixteen bits as two int8 rows, 2 * row (high) and 2 * row + 1 (low): x = scale * (254 * high + low).
-  void (*quantize16)(const float* x, int n, Activations out, int row);
+  void (*quantize_outliers)(const float* x, int n, Activations out, Outliers outliers, int row);
 
   void (*product_store)(Activations a, const Matrix& w, PanelRange range, float* out, int stride);
   void (*product_residual)(Activations a, const Matrix& w, PanelRange range, float* x, int stride);
-  void (*product_residual16)(Activations a, const Matrix& w, PanelRange range, float* x, int stride);
+  void (*product_residual_outliers)(Activations a, Outliers outliers, const Matrix& w, PanelRange range, float* x, int stride);
   // Panels hold 16 gate and 16 up columns; out gets silu(gate) * up.
   void (*product_silu)(Activations a, const Matrix& w, PanelRange range, float* out, int stride);
   void (*product_head)(Activations a, const Matrix& w, PanelRange range, HeadRows rows);

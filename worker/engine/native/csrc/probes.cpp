@@ -69,37 +69,68 @@ void read_row(const Kernels& kernels, Activations a, int row, int n, int8_t* to)
   for (int i = 0; i < n; ++i) to[i] = a.row(row)[i / kTileDepth * kTileBytes + i % kTileDepth] ^ zero;
 }
 
-// (int8 rows, scales, finite); `mode` is "int8", "int16" (two rows each) or "norm" (weight and epsilon used).
+// Room for the outliers of `rows` rows.
+struct OutlierBuffer {
+  OutlierBuffer(int rows, int depth)
+      : capacity(Outliers::capacity_for(depth)), counts(rows), depths(size_t(rows) * capacity), steps(depths.size()) {}
+  Outliers view() { return {counts.data(), depths.data(), steps.data(), capacity}; }
+  int capacity;
+  std::vector<int32_t> counts, depths;
+  std::vector<float> steps;
+};
+
+// (int8 rows, scales, finite); `mode` is "int8" or "norm" (weight and epsilon used).
 auto quantize(const std::string& isa, const std::string& mode, Matrix2 x, Vector weight, float epsilon) {
   const Kernels& k = kernels_for(isa);
-  const int rows = static_cast<int>(x.shape(0)), n = static_cast<int>(x.shape(1)), per_row = mode == "int16" ? 2 : 1;
-  Buffer buffer(rows * per_row, n);
+  const int rows = static_cast<int>(x.shape(0)), n = static_cast<int>(x.shape(1));
+  Buffer buffer(rows, n);
   std::vector<float> scratch(n);
   bool finite = true;
   for (int r = 0; r < rows; ++r) {
     const float* from = x.data() + int64_t{r} * n;
     if (mode == "norm")
       finite &= k.norm_quantize(from, weight.data(), n, epsilon, scratch.data(), buffer.view(), r);
-    else if (mode == "int16")
-      k.quantize16(from, n, buffer.view(), r);
     else
       k.quantize(from, n, buffer.view(), r);
   }
-  std::vector<int8_t> values(size_t(rows) * per_row * n);
-  for (int r = 0; r < rows * per_row; ++r) read_row(k, buffer.view(), r, n, values.data() + size_t(r) * n);
-  std::vector<float> scales(buffer.view().scales, buffer.view().scales + rows * per_row);
-  return nb::make_tuple(to_numpy(std::move(values), rows * per_row, n), scales, finite);
+  std::vector<int8_t> values(size_t(rows) * n);
+  for (int r = 0; r < rows; ++r) read_row(k, buffer.view(), r, n, values.data() + size_t(r) * n);
+  std::vector<float> scales(buffer.view().scales, buffer.view().scales + rows);
+  return nb::make_tuple(to_numpy(std::move(values), rows, n), scales, finite);
 }
 
-// One product with its epilogue: "store", "residual", "residual16", "silu" or "head" (best column and value).
+// (int8 rows, scales, outliers in steps as float [rows, depth], zero elsewhere).
+auto quantize_outliers(const std::string& isa, Matrix2 x) {
+  const Kernels& k = kernels_for(isa);
+  const int rows = static_cast<int>(x.shape(0)), n = static_cast<int>(x.shape(1));
+  Buffer buffer(rows, n);
+  OutlierBuffer outliers(rows, n);
+  std::vector<int8_t> values(size_t(rows) * n);
+  std::vector<float> steps(size_t(rows) * n);
+  for (int r = 0; r < rows; ++r) {
+    k.quantize_outliers(x.data() + int64_t{r} * n, n, buffer.view(), outliers.view(), r);
+    read_row(k, buffer.view(), r, n, values.data() + size_t(r) * n);
+    const size_t first = size_t(r) * outliers.capacity;
+    for (int i = 0; i < outliers.counts[r]; ++i) steps[size_t(r) * n + outliers.depths[first + i]] = outliers.steps[first + i];
+  }
+  std::vector<float> scales(buffer.view().scales, buffer.view().scales + rows);
+  return nb::make_tuple(to_numpy(std::move(values), rows, n), scales, to_numpy(std::move(steps), rows, n));
+}
+
+// One product with its epilogue: "store", "residual", "residual_outliers", "silu" or "head" (best column and value).
 auto product(const std::string& isa, const std::string& kind, Matrix2 x, Bytes tiles, Vector scales, Ints offsets,
              std::optional<Vector> bias, int columns, Matrix2 start) {
   const Kernels& k = kernels_for(isa);
   const int rows = static_cast<int>(x.shape(0)), depth = static_cast<int>(x.shape(1));
-  const bool pairs = kind == "residual16";
-  Buffer buffer(rows * (pairs ? 2 : 1), depth);
-  for (int r = 0; r < rows; ++r)
-    (pairs ? k.quantize16 : k.quantize)(x.data() + int64_t{r} * depth, depth, buffer.view(), r);
+  Buffer buffer(rows, depth);
+  OutlierBuffer outliers(rows, depth);
+  for (int r = 0; r < rows; ++r) {
+    const float* from = x.data() + int64_t{r} * depth;
+    if (kind == "residual_outliers")
+      k.quantize_outliers(from, depth, buffer.view(), outliers.view(), r);
+    else
+      k.quantize(from, depth, buffer.view(), r);
+  }
   Aligned aligned(tiles.size() + 8192);
   std::memcpy(aligned.as<int8_t>(), tiles.data(), tiles.size());
   Matrix w;
@@ -113,11 +144,12 @@ auto product(const std::string& isa, const std::string& kind, Matrix2 x, Bytes t
   const int width = kind == "silu" ? w.panels * 16 : w.panels * kPanelColumns;
   if (start.shape(0) != size_t(rows) || start.shape(1) != size_t(width)) throw std::invalid_argument("start has a wrong shape");
   std::vector<float> out(start.data(), start.data() + start.size());
-  const PanelRange all{0, w.panels, 0, pairs ? 2 * rows : rows};
+  const PanelRange all{0, w.panels, 0, rows};
   k.thread_start();
   if (kind == "store") k.product_store(buffer.view(), w, all, out.data(), width);
   if (kind == "residual") k.product_residual(buffer.view(), w, all, out.data(), width);
-  if (pairs) k.product_residual16(buffer.view(), w, all, out.data(), width);
+  if (kind == "residual_outliers")
+    k.product_residual_outliers(buffer.view(), outliers.view(), w, all, out.data(), width);
   if (kind == "silu") k.product_silu(buffer.view(), w, all, out.data(), width);
   if (kind == "head") {
     std::vector<float> best(rows, -3.0e38f);
@@ -219,6 +251,7 @@ std::pair<int, float> sample_one(const std::string& isa, Vector logits, float te
 void bind_probes(nb::module_& m) {
   nb::module_ probes = m.def_submodule("probes", "Single kernels and ceilings for tests and benches.");
   probes.def("quantize", &quantize, "isa"_a, "mode"_a, "x"_a, "weight"_a, "epsilon"_a);
+  probes.def("quantize_outliers", &quantize_outliers, "isa"_a, "x"_a);
   probes.def("product", &product, "isa"_a, "kind"_a, "x"_a, "tiles"_a, "scales"_a, "offsets"_a, "bias"_a.none(), "columns"_a,
              "start"_a);
   probes.def("attention", &attention, "isa"_a, "qkv"_a, "heads"_a, "kv_heads"_a, "head_dim"_a, "cos"_a, "sin"_a, "blocks"_a,

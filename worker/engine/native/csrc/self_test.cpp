@@ -79,19 +79,27 @@ struct Weights {
 
 std::vector<float> run_product(const Kernels& k, const std::string& kind, const std::vector<float>& x, int rows, int depth,
                                Weights& w, const std::vector<float>& start) {
-  const bool pairs = kind == "residual16";
-  const int all = Weights::pad(rows * (pairs ? 2 : 1), 32);
+  const int all = Weights::pad(rows, 32), capacity = Outliers::capacity_for(depth);
   Buffer<int8_t> tiles(size_t(all) * Weights::pad(depth, 64));
   Buffer<float> scales(all);
   const Activations a{tiles.data(), scales.data(), Weights::pad(depth, 64) / 64};
-  for (int r = 0; r < rows; ++r) (pairs ? k.quantize16 : k.quantize)(x.data() + size_t(r) * depth, depth, a, r);
+  std::vector<int32_t> counts(rows), depths(size_t(rows) * capacity);
+  std::vector<float> steps(size_t(rows) * capacity);
+  const Outliers outliers{counts.data(), depths.data(), steps.data(), capacity};
+  for (int r = 0; r < rows; ++r) {
+    const float* from = x.data() + size_t(r) * depth;
+    if (kind == "residual_outliers")
+      k.quantize_outliers(from, depth, a, outliers, r);
+    else
+      k.quantize(from, depth, a, r);
+  }
   std::vector<float> out = start;
   const int width = w.matrix.panels * 32;
-  const PanelRange range{0, w.matrix.panels, 0, rows * (pairs ? 2 : 1)};
+  const PanelRange range{0, w.matrix.panels, 0, rows};
   k.thread_start();
   if (kind == "store") k.product_store(a, w.matrix, range, out.data(), width);
   if (kind == "residual") k.product_residual(a, w.matrix, range, out.data(), width);
-  if (pairs) k.product_residual16(a, w.matrix, range, out.data(), width);
+  if (kind == "residual_outliers") k.product_residual_outliers(a, outliers, w.matrix, range, out.data(), width);
   if (kind == "silu") k.product_silu(a, w.matrix, range, out.data(), width);
   if (kind == "head") {
     std::vector<float> best(rows, -3.0e38f);
@@ -113,9 +121,10 @@ void check_products(const std::vector<const Kernels*>& tables) {
   const int shapes[][3] = {{1, 32, 64}, {2, 96, 128}, {7, 64, 192}, {16, 32, 96}, {17, 96, 64}, {33, 64, 320}, {70, 96, 160}, {9, 70, 64}};
   for (const auto& [rows, columns, depth] : shapes) {
     Weights w(random, columns, depth);
-    const auto x = normal(random, size_t(rows) * depth, 3);
+    auto x = normal(random, size_t(rows) * depth, 3);
+    for (size_t i = 0; i < x.size(); i += 29) x[i] *= 100;
     const auto start = normal(random, size_t(rows) * w.matrix.panels * 32);
-    for (const std::string kind : {"store", "residual", "residual16", "silu", "head"}) {
+    for (const std::string kind : {"store", "residual", "residual_outliers", "silu", "head"}) {
       const auto wanted = run_product(kernels_portable(), kind, x, rows, depth, w, start);
       for (const Kernels* k : tables)
         expect(run_product(*k, kind, x, rows, depth, w, start) == wanted,
@@ -243,6 +252,14 @@ void check_forward(const std::vector<const Kernels*>& tables) {
         if (wanted.empty()) wanted = logits;
         expect(logits == wanted, std::string(k->name) + " forward with " + std::to_string(threads) + " threads, chunk " + std::to_string(chunk));
         forward.step({input(tokens, 0, 64, 4, 1), input(tokens, 0, 32, 8, 1)}, true);  // fills every row of the buffers
+        const auto& two = forward.last_logits();  // the last layer is computed for two rows alone
+        expect(std::equal(two.begin(), two.begin() + 200, wanted.begin() + 63 * 200) &&
+                   std::equal(two.begin() + 200, two.end(), wanted.begin() + 31 * 200),
+               std::string(k->name) + " chosen rows have the bits they have among all");
+        forward.step({input(tokens, 0, 40, 4, 0)}, true);  // nothing is wanted but keys and values
+        forward.step({input(tokens, 40, 30, 4, 1)}, true);
+        expect(std::equal(forward.last_logits().begin(), forward.last_logits().end(), wanted.end() - 200),
+               std::string(k->name) + " goes on from a prompt without a choice");
         bool refused = false;
         try {
           forward.step({input(tokens, 0, 4, 11, 1), input({7, 8, 900}, 0, 3, 0, 1)}, false);

@@ -86,7 +86,10 @@ inline void product_tile(const int8_t* a, int rows, int depth_tiles, const int8_
 // 8 rows of 8 columns and 4 depths a round.
 inline int64_t multiply_registers(int64_t rounds) {
   __m256i sum[8], x = _mm256_set1_epi32(0x01020304), w = _mm256_set1_epi32(0x04030201);
-  for (auto& s : sum) s = _mm256_setzero_si256();
+  for (auto& s : sum) {
+    s = _mm256_setzero_si256();
+    asm volatile("" : "+x"(s));  // or the compiler sees that all sums are the same
+  }
   for (int64_t i = 0; i < rounds; ++i) {
 #pragma GCC unroll 8
     for (int r = 0; r < 8; ++r) {

@@ -276,6 +276,17 @@ FLM_INLINE V16 load_int8(const int8_t* from) {
   return r;
 }
 
+// The int8 of number `index` of each of sixteen groups of four.
+FLM_INLINE V16 load_int8_of_four(const int8_t* from, int index) {
+  V16 r;
+  FLM_EACH_PART {
+    PartU four;
+    std::memcpy(&four, from + i * kLanes * 4, sizeof four);
+    r.part[i] = __builtin_convertvector((PartI)(four << (24 - 8 * index)) >> 24, PartF);
+  }
+  return r;
+}
+
 // 2^x for x clamped to [-125, 126]; relative error below 2e-7. Taylor coefficients ln(2)^n / n! on [-0.5, 0.5].
 FLM_INLINE V16 exp2(V16 x) {
   x = max(min(x, set1(126.0f)), set1(-125.0f));
