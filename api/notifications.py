@@ -20,9 +20,10 @@ log = get_logger(__name__)
 
 
 class Listener:
-    """Somebody waiting for news of one job."""
+    """Somebody waiting for news of one job; `wants_text` where new text is news too."""
 
-    def __init__(self) -> None:
+    def __init__(self, wants_text: bool) -> None:
+        self.wants_text = wants_text
         self._news = asyncio.Event()
 
     def wake(self) -> None:
@@ -70,9 +71,13 @@ class Notifications:
 
     @contextmanager
     def listen(self, job_id: str) -> Iterator[Listener]:
-        """Register for a job's notices; raises UnavailableError when too many listen already."""
+        """Register for changes of a job's state; raises UnavailableError when too many listen already."""
+        with self._registered(job_id, Listener(wants_text=False)) as listener:
+            yield listener
+
+    @contextmanager
+    def _registered(self, job_id: str, listener: Listener) -> Iterator[Listener]:
         self.check_room()
-        listener = Listener()
         self._listeners[job_id].add(listener)
         self._count += 1
         try:
@@ -85,8 +90,8 @@ class Notifications:
 
     @contextmanager
     def stream(self, job_id: str, caller: str) -> Iterator[Listener]:
-        """Listen as an event stream of a caller, which counts until it ends."""
-        with self.listen(job_id) as listener:
+        """Listen for all of a job's news as an event stream of a caller, which counts until it ends."""
+        with self._registered(job_id, Listener(wants_text=True)) as listener:
             self._streams[caller] += 1
             try:
                 yield listener
@@ -111,17 +116,19 @@ class Notifications:
 
     async def _follow(self) -> None:
         async with self._store.client.pubsub(ignore_subscribe_messages=True) as subscription:
-            await subscription.subscribe(self._store.keys.notify_channel)
+            keys = self._store.keys
+            await subscription.subscribe(keys.notify_channel, keys.text_channel)
             self._wake_all()
             # A message that arrives just then may swallow the cancellation, so the flag counts as well.
             while not self.stopping:
                 message = await subscription.get_message(timeout=READ_TIMEOUT_S)
                 if message is not None:
-                    self._wake(message["data"])
+                    self._wake(message["data"], text_alone=message["channel"] == keys.text_channel)
 
-    def _wake(self, job_id: str) -> None:
+    def _wake(self, job_id: str, *, text_alone: bool) -> None:
         for listener in self._listeners.get(job_id, ()):
-            listener.wake()
+            if listener.wants_text or not text_alone:
+                listener.wake()
 
     def _wake_all(self) -> None:
         for listeners in self._listeners.values():

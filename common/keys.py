@@ -41,8 +41,13 @@ class Keys:
 
     @property
     def notify_channel(self) -> str:
-        """Channel: ids of jobs whose event log grew."""
+        """Channel: ids of jobs, runs and collections that changed."""
         return f"{self.root}notify"
+
+    @property
+    def text_channel(self) -> str:
+        """Channel: ids of jobs whose event log grew by text alone, a few times a second for each."""
+        return f"{self.root}text"
 
     @property
     def cancel_channel(self) -> str:

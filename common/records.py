@@ -39,7 +39,8 @@ def _result(record: dict[str, str]) -> GenerateResult | None:
     if "result" not in record:
         return None
     content: dict[str, Any] = json.loads(record["result"])
-    content["timings"] |= {"queue_ms": float(record["queue_ms"]), "total_ms": float(record["total_ms"])}
+    timings = content["timings"]
+    timings |= {"queue_ms": timings["queue_ms"] + float(record["queue_ms"]), "total_ms": float(record["total_ms"])}
     return GenerateResult.model_validate(content)
 
 

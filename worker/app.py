@@ -31,7 +31,7 @@ def run_worker(settings: WorkerSettings, stop_signals: StopSignals) -> int:
     signals.setup_logging.connect(_keep_own_logging, weak=False)
     consumer = celery.Worker(
         pool="threads",
-        concurrency=settings.max_rows,
+        concurrency=settings.max_claimed,
         queues=[queue_name(lane) for lane in settings.lanes],
         hostname=f"{settings.worker_name}@financellm",
         without_gossip=True,

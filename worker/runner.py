@@ -118,8 +118,8 @@ class JobRunner:
         later_tokens = outcome.completion_tokens - outcome.rows
         rate = 1000 * later_tokens / outcome.decode_ms if later_tokens and outcome.decode_ms > 0 else None
         return Timings(
-            # Redis' clock fills in the first and the last of these.
-            queue_ms=0.0,
+            # Redis' clock adds to the first and makes the second.
+            queue_ms=outcome.wait_ms,
             total_ms=0.0,
             tokenize_ms=tokenize_ms,
             prefill_ms=outcome.prefill_ms,

@@ -42,7 +42,12 @@ class WorkerSettings(Settings):
         description="`auto` takes the native engine where it is built and packed, else transformers; the others need "
         "their extra and, all but vllm, their own form of the model: docs/engines.md.",
     )
-    max_rows: int = Field(16, ge=1, le=256, description="Jobs this worker runs at once.")
+    max_rows: int = Field(
+        16,
+        ge=1,
+        le=256,
+        description="Jobs this worker runs at once; for each sixteen one more is made ready.",
+    )
     drain_s: float = Field(
         20.0, ge=0, description="Time to finish running jobs after SIGTERM; the rest is handed back."
     )
@@ -116,6 +121,14 @@ class WorkerSettings(Settings):
         if not all(_is_webhook_secret(secret) for secret in value.get_secret_value().split()):
             raise ValueError("must be whsec_ followed by the base64 of 24 to 64 random bytes")
         return value
+
+    @property
+    def max_claimed(self) -> int:
+        """Jobs held at once: as many as run, and one for each sixteen that joins at the next end of another.
+
+        It waits a sixteenth of a job's time then; with fewer rows another worker might have taken it sooner.
+        """
+        return self.max_rows + self.max_rows // 16
 
     @property
     def webhook_secrets(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ for i = 1, #ARGV, 3 do
     if field(id, 'text_mark') ~= mark then
       redis.call('HSET', job_key(id), 'text_mark', mark)
       redis.call('XADD', root .. 'events:' .. id, '*', 'type', 'token', 'at_ms', now, 'data', ARGV[i + 2])
-      redis.call('PUBLISH', root .. 'notify', id)
+      redis.call('PUBLISH', root .. 'text', id)
     end
     flag = field(id, 'cancel_requested') and 2 or 1
   end

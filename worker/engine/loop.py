@@ -41,6 +41,7 @@ class EngineLoop:
         self._on_step = on_step
         self._arrivals: queue.SimpleQueue[RowHandle | None] = queue.SimpleQueue()
         self._rows: dict[int, RowHandle] = {}
+        self._waiting: list[RowHandle] = []
         self._suspects: deque[RowHandle] = deque()
         self._closing = False
         self._closed = threading.Lock()
@@ -113,6 +114,12 @@ class EngineLoop:
             if not self._rows:
                 self._add(self._suspects.popleft())
             return
+        self._collect_arrivals()
+        self._waiting.sort(key=lambda handle: not handle.request.urgent)
+        while self._waiting and self._has_room_for(self._waiting[0]):
+            self._add(self._waiting.pop(0))
+
+    def _collect_arrivals(self) -> None:
         wait = not self.engine.has_work()
         while True:
             try:
@@ -121,7 +128,13 @@ class EngineLoop:
                 return
             wait = False
             if handle is not None:
-                self._add(handle)
+                self._waiting.append(handle)
+
+    def _has_room_for(self, handle: RowHandle) -> bool:
+        if len(self._rows) < self.engine.capabilities.max_rows:
+            return True
+        # The engine gives it a bulk row's place.
+        return handle.request.urgent and not all(row.request.urgent for row in self._rows.values())
 
     def _add(self, handle: RowHandle) -> None:
         now_s = time.monotonic()
@@ -140,6 +153,11 @@ class EngineLoop:
 
     def _take_out_aborted(self) -> None:
         now_s = time.monotonic()
+        for handle in list(self._waiting):
+            handle.check_deadline(now_s)
+            if handle.abort_reason is not None:
+                self._waiting.remove(handle)
+                handle.fail(RowAbortedError(handle.abort_reason))
         for row, handle in list(self._rows.items()):
             handle.check_deadline(now_s)
             if handle.abort_reason is not None:
@@ -196,8 +214,9 @@ class EngineLoop:
         self.engine = self._build()
 
     def _hand_back_all(self) -> None:
-        handles = [*self._rows.values(), *self._suspects]
+        handles = [*self._rows.values(), *self._waiting, *self._suspects]
         self._rows = {}
+        self._waiting.clear()
         self._suspects.clear()
         while True:
             try:

@@ -1,5 +1,6 @@
 """Rows as their submitters see them: a future, the text so far, and a way to take them out."""
 
+import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -27,7 +28,7 @@ class RowAbortedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RowOutcome:
-    """A finished row; times in milliseconds, `prefill_ms` from admission to the first token.
+    """A finished row; times in milliseconds, `wait_ms` until its admission, `prefill_ms` from there to the first token.
 
     `batch_size_mean` is the mean number of rows in the steps that made the row's tokens; `rows` is 2 for two tries of
     one job. `logprob` is the natural logarithm of the probability of all tokens, None where the engine told none.
@@ -38,6 +39,7 @@ class RowOutcome:
     prompt_tokens: int
     cached_prompt_tokens: int
     completion_tokens: int
+    wait_ms: float
     prefill_ms: float
     decode_ms: float
     batch_size_mean: float
@@ -54,6 +56,7 @@ class RowOutcome:
             prompt_tokens=self.prompt_tokens + later.prompt_tokens,
             cached_prompt_tokens=self.cached_prompt_tokens + later.cached_prompt_tokens,
             completion_tokens=completion_tokens,
+            wait_ms=self.wait_ms + later.wait_ms,
             prefill_ms=self.prefill_ms + later.prefill_ms,
             decode_ms=self.decode_ms + later.decode_ms,
             batch_size_mean=weighted / max(1, completion_tokens),
@@ -77,6 +80,7 @@ class RowHandle:
     future: "Future[RowOutcome]" = field(default_factory=Future)
     abort_reason: AbortReason | None = None
     token_ids: list[int] = field(default_factory=list)
+    submitted_s: float = field(default_factory=time.monotonic)
     admitted_s: float | None = None
     first_token_s: float = 0.0
     last_token_s: float = 0.0
@@ -144,6 +148,7 @@ class RowHandle:
                 prompt_tokens=len(self.request.prompt_token_ids),
                 cached_prompt_tokens=self.cached_prompt_tokens,
                 completion_tokens=len(self.token_ids),
+                wait_ms=1000 * (admitted_s - self.submitted_s),
                 prefill_ms=1000 * (self.first_token_s - admitted_s),
                 decode_ms=1000 * (self.last_token_s - self.first_token_s),
                 batch_size_mean=self.rows_in_steps / max(1, self.steps),

@@ -31,6 +31,7 @@ OUTCOME = RowOutcome(
     prompt_tokens=90,
     cached_prompt_tokens=64,
     completion_tokens=8,
+    wait_ms=2.0,
     prefill_ms=120.0,
     decode_ms=350.0,
     batch_size_mean=3.5,

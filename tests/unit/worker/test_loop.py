@@ -211,3 +211,52 @@ def test_urgent_rows_are_marked_for_the_engine() -> None:
         result(loop.submit(request(), prompt("x"), True, None).future)
     assert [request.urgent for request in seen] == [True]
     assert seen[0].stop_token_ids == ByteTokenizer.stop_token_ids
+
+
+def test_a_row_claimed_ahead_waits_for_the_next_end() -> None:
+    """Given a full engine, when one more row comes, then it joins as one ends, its wait told apart from its prefill."""
+    with running(lambda: FakeEngine(1, 1_000, 5)) as loop:
+        first = loop.submit(request(max_tokens=40), prompt(LONG), False, None)
+        ahead = loop.submit(request(max_tokens=2), prompt(LONG), False, None)
+        while not first.text:
+            time.sleep(0.001)
+        assert loop.rows == 1
+        done, waited = result(first.future), result(ahead.future)
+    assert waited.wait_ms > done.decode_ms
+    assert waited.prefill_ms < done.decode_ms
+    assert done.wait_ms < waited.wait_ms
+
+
+def test_an_urgent_row_does_not_wait_behind_bulk_ones() -> None:
+    """Given an engine full of bulk rows and one ahead, when an urgent row comes, then the engine gets it at once."""
+    seen: list[bool] = []
+
+    class Recording(FakeEngine):
+        def add(self, request: EngineRequest) -> int:
+            seen.append(request.urgent)
+            return super().add(request)
+
+    with running(lambda: Recording(1, 1_000, 5)) as loop:
+        first = loop.submit(request(max_tokens=40), prompt(LONG), False, None)
+        while not first.text:
+            time.sleep(0.001)
+        ahead = loop.submit(request(max_tokens=2), prompt(LONG), False, None)
+        urgent = loop.submit(request(max_tokens=2), prompt(LONG), True, None)
+        for handle in (first, ahead, urgent):
+            result(handle.future)
+    assert seen == [False, True, False]
+
+
+def test_a_row_claimed_ahead_can_be_taken_out() -> None:
+    """Given a row that waits for a place, when it is cancelled or its time is up, then it ends without one."""
+    with running(lambda: FakeEngine(1, 1_000, 5)) as loop:
+        first = loop.submit(request(max_tokens=40), prompt(LONG), False, None)
+        cancelled = loop.submit(request(), prompt(LONG), False, None)
+        late = loop.submit(request(), prompt(LONG), False, time.monotonic() + 0.02)
+        cancelled.abort(AbortReason.CANCELLED)
+        for handle, reason in ((cancelled, AbortReason.CANCELLED), (late, AbortReason.EXPIRED)):
+            with pytest.raises(RowAbortedError) as caught:
+                result(handle.future)
+            assert caught.value.reason is reason
+            assert not first.future.done()
+        assert result(first.future).completion_tokens == 40
