@@ -13,6 +13,7 @@ from worker.retrieval.passage_figures import PassageFigure, passage_figures
 # Numbers of formulas, not of reports: days and months of a year, percent, unit changes, the counts of an average.
 _CONSTANTS = frozenset(map(Fraction, (0, 1, 2, 3, 4, 5, 10, 12, 52, 100, 360, 365, 1_000, 1_000_000, 1_000_000_000)))
 _RELATES = re.compile(r"[*/^a-z]")
+_GROUPED = re.compile(r"\d,\d{3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +97,11 @@ class PrintedFigures:
         missing = [operand.text for operand in figures if self._operand_place(operand) is None]
         if missing:
             return f"its program uses {', '.join(missing)}, which no passage holds"
-        # Only a quotient makes percent of money.
+        # Only a quotient makes percent of amounts.
         if computation.scale is Scale.PERCENT and not _RELATES.search(computation.calculation.program):
-            money = [operand.text for operand in figures if self._is_money(operand)]
-            if money:
-                return f"its program makes percent of {', '.join(money)}, an amount of money, by adding alone"
+            amounts = [operand.text for operand in figures if self._is_amount(operand)]
+            if amounts:
+                return f"its program makes percent of {', '.join(amounts)}, which is an amount, by adding alone"
         return None
 
     def _operand_place(self, operand: Operand) -> Place | None:
@@ -108,9 +109,11 @@ class PrintedFigures:
             return self.place(number, printed)
         return Place(-1, "question", 0, 0, operand.text) if self._is_given(operand) else None
 
-    def _is_money(self, operand: Operand) -> bool:
-        units = {printed.figure.unit for _, printed in self._printed(operand)}
-        return units == {Unit.MONEY} and not self._is_given(operand)
+    def _is_amount(self, operand: Operand) -> bool:
+        """Whether it is printed as money or with commas between thousands everywhere, as no percentage is."""
+        printed = [figure.figure for _, figure in self._printed(operand)]
+        amounts = (figure.unit is Unit.MONEY or _GROUPED.search(figure.text) is not None for figure in printed)
+        return bool(printed) and all(amounts) and not self._is_given(operand)
 
     def _is_given(self, operand: Operand) -> bool:
         amounts = (figure for figure in self.given if figure.unit is not Unit.YEAR)

@@ -113,12 +113,21 @@ def test_no_percent_comes_of_adding_money() -> None:
     mixed = Computation(calculate("10208580-100.0"), Scale.PERCENT)
     grounding = check_numbers("10,208,480%", [page], computations=[mixed])
     assert grounding.unverified[0].reason == (
-        "its program makes percent of 10208580, an amount of money, by adding alone"
+        "its program makes percent of 10208580, which is an amount, by adding alone"
     )
     points = Computation(calculate("100.0-95.5"), Scale.PERCENT)
     assert check_numbers("4.5%", [page], computations=[points]).status is GroundingStatus.VERIFIED
     change = Computation(calculate("(10208580-8630889)/8630889*100"), Scale.PERCENT)
     assert check_numbers("18.28%", [page], computations=[change]).status is GroundingStatus.VERIFIED
+
+
+def test_no_percent_comes_of_adding_amounts_without_a_sign_of_money() -> None:
+    """Given a difference of numbers printed with commas, called percent, when it is checked, then it is unverified."""
+    page = Passage("p", "Net service sales | 27,738 | 41,322 | 59,293\nOccupancy | 98.5 | 97.1")
+    amounts = Computation(calculate("59293-41322"), Scale.PERCENT)
+    assert check_numbers("17,971%", [page], computations=[amounts]).status is GroundingStatus.UNVERIFIED
+    points = Computation(calculate("98.5-97.1"), Scale.PERCENT)
+    assert check_numbers("1.4%", [page], computations=[points]).status is GroundingStatus.VERIFIED
 
 
 def test_years_stand_behind_no_operand() -> None:
