@@ -32,3 +32,17 @@ def test_instructions_are_left_out_and_the_question_stays() -> None:
     asked = without_instructions("What is the ratio? Round your answer to two decimal places.")
     assert "ratio" in asked
     assert "Round" not in asked
+
+
+@pytest.mark.parametrize(
+    "instruction",
+    [
+        "Answer the following question by primarily using the balance sheet: ",
+        "Using the cash flow statement, answer this question as well as you can: ",
+    ],
+)
+def test_a_question_that_an_instruction_announces_stays(instruction: str) -> None:
+    """Given an instruction that ends in a colon, then the question behind it is not taken for a part of it."""
+    assert "what is the net PPNE?" in without_instructions(
+        f"{instruction}what is the net PPNE? Answer in USD millions."
+    )
