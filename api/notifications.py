@@ -20,10 +20,10 @@ log = get_logger(__name__)
 
 
 class Listener:
-    """Somebody waiting for news of one job; `wants_text` where new text is news too."""
+    """Somebody waiting for news of one job from some channels."""
 
-    def __init__(self, wants_text: bool) -> None:
-        self.wants_text = wants_text
+    def __init__(self, channels: frozenset[str]) -> None:
+        self.channels = channels
         self._news = asyncio.Event()
 
     def wake(self) -> None:
@@ -47,6 +47,8 @@ class Notifications:
 
     def __init__(self, store: AsyncJobStore, most_listeners: int, most_caller_streams: int) -> None:
         self._store = store
+        self._changes = frozenset({store.keys.notify_channel})
+        self._all = self._changes | {store.keys.text_channel}
         self._most_listeners = most_listeners
         self._most_caller_streams = most_caller_streams
         self._streams: Counter[str] = Counter()
@@ -72,7 +74,7 @@ class Notifications:
     @contextmanager
     def listen(self, job_id: str) -> Iterator[Listener]:
         """Register for changes of a job's state; raises UnavailableError when too many listen already."""
-        with self._registered(job_id, Listener(wants_text=False)) as listener:
+        with self._registered(job_id, Listener(self._changes)) as listener:
             yield listener
 
     @contextmanager
@@ -91,7 +93,7 @@ class Notifications:
     @contextmanager
     def stream(self, job_id: str, caller: str) -> Iterator[Listener]:
         """Listen for all of a job's news as an event stream of a caller, which counts until it ends."""
-        with self._registered(job_id, Listener(wants_text=True)) as listener:
+        with self._registered(job_id, Listener(self._all)) as listener:
             self._streams[caller] += 1
             try:
                 yield listener
@@ -116,18 +118,17 @@ class Notifications:
 
     async def _follow(self) -> None:
         async with self._store.client.pubsub(ignore_subscribe_messages=True) as subscription:
-            keys = self._store.keys
-            await subscription.subscribe(keys.notify_channel, keys.text_channel)
+            await subscription.subscribe(*self._all)
             self._wake_all()
             # A message that arrives just then may swallow the cancellation, so the flag counts as well.
             while not self.stopping:
                 message = await subscription.get_message(timeout=READ_TIMEOUT_S)
                 if message is not None:
-                    self._wake(message["data"], text_alone=message["channel"] == keys.text_channel)
+                    self._wake(message["data"], message["channel"])
 
-    def _wake(self, job_id: str, *, text_alone: bool) -> None:
+    def _wake(self, job_id: str, channel: str) -> None:
         for listener in self._listeners.get(job_id, ()):
-            if listener.wants_text or not text_alone:
+            if channel in listener.channels:
                 listener.wake()
 
     def _wake_all(self) -> None:

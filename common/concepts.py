@@ -218,11 +218,11 @@ _LINES_OF_RATIOS = tuple(
 )
 # Words of instruction: they say how to answer, not what about; what follows a colon may be the question itself.
 _INSTRUCTION = re.compile(
-    r"\b(?:if .{0,80}? (?:is not|are not|isn't) .{0,60}?(?:explain|state)[^.?]*"
+    r"\b(?:if .{0,80}? (?:is not|are not|isn't) .{0,60}?(?:explain|state)[^.?:]*"
     r"|(?:please )?(?:then )?state that and explain why"
     r"|(?:address|answer|calculate|base|give|provide)\b[^.?:]*?\b(?:question|asked|response|answer|judge?ment"
     r"|by (?:using|utilizing))[^.?:]*"
-    r"|round(?:ed)?\b[^.?]*?(?:decimal|place)s?[^.?]*|\(?in units? of[^)?.]*\)?"
+    r"|round(?:ed)?\b[^.?:]*?(?:decimal|place)s?[^.?:]*|\(?in units? of[^)?.]*\)?"
     r"|in usd(?: (?:millions?|billions?|thousands?))?)",
     re.I,
 )

@@ -88,13 +88,13 @@ class GenerateRequest(Value):
 
 
 class Timings(Value):
-    """One clock per interval, in milliseconds.
+    """Intervals in milliseconds.
 
-    `queue_ms` runs from acceptance to the claim that succeeded (Redis time), with what the claimed job then waits for
-    a row of the engine. `prefill_ms` runs from admission to the
-    engine to the first token; with chunked prefill it includes steps shared with other rows. `decode_ms` runs from
-    first to last token. `total_ms` runs from acceptance to the end (Redis time). `batch_size_mean` is the mean number
-    of rows in the steps this job took part in.
+    `queue_ms` is the time from acceptance to the claim that succeeded (Redis' clock) and what the claimed job then
+    waited for a row of the engine (the worker's). `prefill_ms` runs from admission to the engine to the first token;
+    with chunked prefill it includes steps shared with other rows. `decode_ms` runs from first to last token.
+    `total_ms` runs from acceptance to the end (Redis' clock). `batch_size_mean` is the mean number of rows in the
+    steps this job took part in.
     """
 
     queue_ms: float

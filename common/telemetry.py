@@ -87,7 +87,9 @@ class WorkerMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         ProcessCollector(registry=registry)
-        self.queue_seconds = self._histogram("vllm:request_queue_time_seconds", "Accepted to claimed.")
+        self.queue_seconds = self._histogram(
+            "vllm:request_queue_time_seconds", "Accepted to admitted, reading and tokenising left out."
+        )
         self.prefill_seconds = self._histogram("vllm:request_prefill_time_seconds", "Admitted to first token.")
         self.decode_seconds = self._histogram("vllm:request_decode_time_seconds", "First to last token.")
         self.total_seconds = self._histogram("vllm:e2e_request_latency_seconds", "Accepted to finished.")

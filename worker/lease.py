@@ -22,7 +22,7 @@ LISTEN_TIMEOUT_S = 1.0
 
 @dataclass(slots=True)
 class HeldJob:
-    """A claimed job and, once it is in the engine, its row; `sent_characters` of its text are in the event log.
+    """A claimed job and, once submitted, its row; `sent_characters` of its text are in the event log.
 
     `deadline_s` is the job's on this machine's monotonic clock: only the remaining time crosses machines.
     """

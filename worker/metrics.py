@@ -25,7 +25,7 @@ def serve_metrics(settings: WorkerSettings) -> WorkerMetrics:
 
 def record_finished(metrics: WorkerMetrics, claim: ClaimedJob, outcome: RowOutcome) -> None:
     """Count one answered job."""
-    queue_s = (claim.claimed_at_ms - claim.job.created_at_ms) / 1000
+    queue_s = (claim.claimed_at_ms - claim.job.created_at_ms + outcome.wait_ms) / 1000
     metrics.queue_seconds.observe(queue_s)
     metrics.prefill_seconds.observe(outcome.prefill_ms / 1000)
     metrics.decode_seconds.observe(outcome.decode_ms / 1000)

@@ -110,9 +110,12 @@ class PrintedFigures:
         return Place(-1, "question", 0, 0, operand.text) if self._is_given(operand) else None
 
     def _is_amount(self, operand: Operand) -> bool:
-        """Whether it is printed as money or with commas between thousands everywhere, as no percentage is."""
+        """Whether it is printed everywhere as money, or without a unit and with commas between thousands."""
         printed = [figure.figure for _, figure in self._printed(operand)]
-        amounts = (figure.unit is Unit.MONEY or _GROUPED.search(figure.text) is not None for figure in printed)
+        amounts = (
+            figure.unit is Unit.MONEY or (figure.unit is Unit.PLAIN and _GROUPED.search(figure.text) is not None)
+            for figure in printed
+        )
         return bool(printed) and all(amounts) and not self._is_given(operand)
 
     def _is_given(self, operand: Operand) -> bool:

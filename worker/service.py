@@ -153,7 +153,7 @@ class WorkerService:
             model_revision=self._model.revision,
             lanes=tuple(lane.value for lane in self._settings.lanes),
             max_rows=capabilities.max_rows,
-            running=min(running, capabilities.max_rows),
+            running=min(running, capabilities.max_rows),  # a job ahead does not run yet
             max_row_tokens=capabilities.max_row_tokens,
             tokens_per_second=self._loop.rate.tokens_per_second,
             draining=self._draining.is_set(),

@@ -24,6 +24,9 @@ def default_worker_name() -> str:
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
+ROWS_PER_JOB_AHEAD = 16
+
+
 class WorkerSettings(Settings):
     """What only workers need."""
 
@@ -128,7 +131,7 @@ class WorkerSettings(Settings):
 
         It waits a sixteenth of a job's time then; with fewer rows another worker might have taken it sooner.
         """
-        return self.max_rows + self.max_rows // 16
+        return self.max_rows + self.max_rows // ROWS_PER_JOB_AHEAD
 
     @property
     def webhook_secrets(self) -> tuple[str, ...]:

@@ -59,6 +59,7 @@ class JobTracer:
             },
             start_time=admitted_ns,
         )
+        _write(job_span, "wait", admitted_ns - int(outcome.wait_ms * NS_PER_MS), admitted_ns)
         _write(chat, "prefill", admitted_ns, first_token_ns)
         _write(chat, "decode", first_token_ns, end_ns)
         chat.end(end_ns)

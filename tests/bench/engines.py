@@ -45,11 +45,14 @@ def work_per_step(model_dir: Path) -> dict[str, float]:
     header = read_header(model_dir / PACKED_NAME)
     c = header.config
     weights = sum(entry.size for name, entry in header.tensors.items() if name != "embedding")
-    layer = c.hidden * (c.heads + 2 * c.kv_heads) * c.head_dim + c.heads * c.head_dim * c.hidden
-    layer += 3 * c.hidden * c.intermediate + c.hidden * c.intermediate  # down_proj works on two int8 rows
-    body = 2.0 * layer * c.layers
-    head = 2.0 * c.hidden * c.vocabulary
-    return {"weight_bytes": float(weights), "decode_operations": body + head, "prefill_operations": body}
+    qkv = c.hidden * (c.heads + 2 * c.kv_heads) * c.head_dim
+    layer = qkv + c.heads * c.head_dim * c.hidden + 3 * c.hidden * c.intermediate
+    # Of a prompt's last layer only keys and values are wanted, but for its last token.
+    return {
+        "weight_bytes": float(weights),
+        "decode_operations": 2.0 * (layer * c.layers + c.hidden * c.vocabulary),
+        "prefill_operations": 2.0 * (layer * (c.layers - 1) + qkv),
+    }
 
 
 def measure_native(job: Mapping[str, Any]) -> dict[str, Any]:

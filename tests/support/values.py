@@ -48,10 +48,10 @@ def new_job(
     )
 
 
-def result(text: str = "answer") -> GenerateResult:
-    """A finished answer."""
+def result(text: str = "answer", wait_ms: float = 0) -> GenerateResult:
+    """A finished answer that waited for a row after its claim."""
     timings = Timings(
-        queue_ms=0,
+        queue_ms=wait_ms,
         tokenize_ms=1,
         prefill_ms=2,
         decode_ms=3,

@@ -23,7 +23,7 @@ OnStep = Callable[[float, int], None]
 
 
 class EngineLoop:
-    """Feeds one engine and hands out what it makes.
+    """Feeds one engine and hands out what it makes; rows beyond `max_rows` wait here, urgent ones first.
 
     When a step raises, a fresh engine takes over, and the rows that were in the broken one go on from where they stood
     one at a time: so the row that breaks the engine fails with EngineError, and no other. `on_step` gets the seconds
@@ -60,7 +60,7 @@ class EngineLoop:
         deadline_s: float | None,
         written: str = "",
     ) -> RowHandle:
-        """Queue a row for admission before the next step; its future ends with a RowOutcome or an error.
+        """Queue a row for admission before the next step with room; its future ends with a RowOutcome or an error.
 
         `written` is text of the same answer that came before this row and is shown with it.
         """
@@ -115,12 +115,13 @@ class EngineLoop:
                 self._add(self._suspects.popleft())
             return
         self._collect_arrivals()
-        self._waiting.sort(key=lambda handle: not handle.request.urgent)
+        # A second try of a job goes before a job that has not begun.
+        self._waiting.sort(key=lambda handle: (not handle.request.urgent, not handle.written))
         while self._waiting and self._has_room_for(self._waiting[0]):
             self._add(self._waiting.pop(0))
 
     def _collect_arrivals(self) -> None:
-        wait = not self.engine.has_work()
+        wait = not self._waiting and not self.engine.has_work()
         while True:
             try:
                 handle = self._arrivals.get(timeout=IDLE_WAIT_S) if wait else self._arrivals.get_nowait()
@@ -133,7 +134,7 @@ class EngineLoop:
     def _has_room_for(self, handle: RowHandle) -> bool:
         if len(self._rows) < self.engine.capabilities.max_rows:
             return True
-        # The engine gives it a bulk row's place.
+        # The engine may give it a bulk row's place, and puts it first otherwise.
         return handle.request.urgent and not all(row.request.urgent for row in self._rows.values())
 
     def _add(self, handle: RowHandle) -> None:

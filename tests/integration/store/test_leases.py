@@ -59,6 +59,16 @@ def test_success_is_written_with_queue_and_total_time(store: JobStore) -> None:
     assert 20 <= timings.queue_ms <= timings.total_ms
 
 
+def test_what_a_claimed_job_waited_for_a_row_is_queue_time(store: JobStore) -> None:
+    job = submitted(store, new_job())
+    claim = claimed(store)
+    assert store.run(operations.succeed(job.id, claim.job.fencing_token, result(wait_ms=5_000)))
+    described = store.run(operations.describe(job.id, "alice"))
+    assert described is not None
+    assert described.job.result is not None
+    assert 5_000 <= described.job.result.timings.queue_ms < 10_000
+
+
 def test_a_stale_token_writes_nothing(store: JobStore) -> None:
     # Given a job whose lease ran out and which another worker claimed
     job = submitted(store, new_job())

@@ -76,7 +76,15 @@ async def test_one_trace_goes_from_the_request_to_the_engine(spans: InMemorySpan
     JobTracer("qwen").answered(claimed, OUTCOME)
     found = by_name(spans)
     # Then every span is of that trace, each below the one that caused it, and probes have none
-    assert set(found) == {"POST /v1/jobs", "process jobs.interactive", "queue", "chat qwen", "prefill", "decode"}
+    assert set(found) == {
+        "POST /v1/jobs",
+        "process jobs.interactive",
+        "queue",
+        "wait",
+        "chat qwen",
+        "prefill",
+        "decode",
+    }
     assert {f"{span.context.trace_id:032x}" for span in found.values()} == {CALLERS_TRACE}
     parents = {
         name: next(
@@ -89,6 +97,7 @@ async def test_one_trace_goes_from_the_request_to_the_engine(spans: InMemorySpan
         "process jobs.interactive": "POST /v1/jobs",
         "queue": "process jobs.interactive",
         "chat qwen": "process jobs.interactive",
+        "wait": "process jobs.interactive",
         "prefill": "chat qwen",
         "decode": "chat qwen",
     }

@@ -128,6 +128,9 @@ def test_no_percent_comes_of_adding_amounts_without_a_sign_of_money() -> None:
     assert check_numbers("17,971%", [page], computations=[amounts]).status is GroundingStatus.UNVERIFIED
     points = Computation(calculate("98.5-97.1"), Scale.PERCENT)
     assert check_numbers("1.4%", [page], computations=[points]).status is GroundingStatus.VERIFIED
+    steep = Passage("p", "Growth was 1,250% in 2022 and 1,100% in 2021.")
+    difference = Computation(calculate("1250-1100"), Scale.PERCENT)
+    assert check_numbers("150%", [steep], computations=[difference]).status is GroundingStatus.VERIFIED
 
 
 def test_years_stand_behind_no_operand() -> None:

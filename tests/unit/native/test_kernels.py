@@ -125,6 +125,25 @@ def test_outliers_are_kept_apart(isa: str) -> None:
 
 
 @pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize(("equals", "apart"), [(13, 13), (14, 0)])
+def test_no_more_values_are_apart_than_there_is_room_for(isa: str, equals: int, apart: int) -> None:
+    """Given as many equal values as can be twelve times the mean of 160, then all are apart; one more, then none."""
+    x = np.zeros((1, 160), np.float32)
+    x[0, :equals] = 5.0
+    _, _, steps = _native.probes.quantize_outliers(isa, x)
+    assert (steps != 0).sum() == apart
+    assert np.allclose(dequantised_outliers(isa, x), x, rtol=1e-6)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_a_row_of_almost_nothing_is_zero(isa: str) -> None:
+    """Given values so small that steps would overflow, when quantised, then the row is zero and finite."""
+    x = np.zeros((1, 160), np.float32)
+    x[0, 3] = 1e-37
+    assert (dequantised_outliers(isa, x) == 0).all()
+
+
+@pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_row_that_is_not_finite_stays_so(isa: str, bad: float) -> None:
     """Given NaN or infinity in a row, when multiplied, then its results are not finite and those of others are."""

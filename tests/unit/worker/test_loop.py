@@ -176,6 +176,8 @@ def test_an_engine_that_cannot_be_replaced_ends_the_loop_and_hands_rows_back() -
 def test_closing_hands_every_row_back() -> None:
     loop = EngineLoop(lambda: FakeEngine(1, 1_000, 5, faults=True), ByteTokenizer())
     handles = [loop.submit(request(max_tokens=900), prompt(LONG), False, None) for _ in range(3)]
+    while not handles[0].text:
+        time.sleep(0.001)
     loop.close()
     for handle in handles:
         with pytest.raises(RowAbortedError) as caught:
@@ -227,6 +229,35 @@ def test_a_row_claimed_ahead_waits_for_the_next_end() -> None:
     assert done.wait_ms < waited.wait_ms
 
 
+def test_a_row_ahead_joins_at_once_when_all_others_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a row that waits for a place, when the engine runs empty, then no further arrival is waited for first."""
+    monkeypatch.setattr("worker.engine.loop.IDLE_WAIT_S", 60.0)
+    with running(lambda: FakeEngine(1, 1_000, 5)) as loop:
+        handles = [loop.submit(request(max_tokens=10), prompt(LONG), False, None) for _ in range(2)]
+        assert result(handles[1].future).wait_ms > 0
+        loop.submit(request(max_tokens=1), prompt(LONG), False, None)  # wakes the loop for its end
+
+
+def test_a_second_try_goes_before_a_job_that_has_not_begun() -> None:
+    """Given a full engine and a job ahead, when another job asks again, then its second row is admitted first."""
+    seen: list[int] = []
+
+    class Recording(FakeEngine):
+        def add(self, request: EngineRequest) -> int:
+            seen.append(request.max_tokens)
+            return super().add(request)
+
+    with running(lambda: Recording(1, 1_000, 5)) as loop:
+        first = loop.submit(request(max_tokens=40), prompt(LONG), False, None)
+        while not first.text:
+            time.sleep(0.001)
+        ahead = loop.submit(request(max_tokens=2), prompt(LONG), False, None)
+        again = loop.submit(request(max_tokens=3), prompt(LONG), False, None, written="=1+")
+        for handle in (first, ahead, again):
+            result(handle.future)
+    assert seen == [40, 3, 2]
+
+
 def test_an_urgent_row_does_not_wait_behind_bulk_ones() -> None:
     """Given an engine full of bulk rows and one ahead, when an urgent row comes, then the engine gets it at once."""
     seen: list[bool] = []
@@ -249,7 +280,7 @@ def test_an_urgent_row_does_not_wait_behind_bulk_ones() -> None:
 
 def test_a_row_claimed_ahead_can_be_taken_out() -> None:
     """Given a row that waits for a place, when it is cancelled or its time is up, then it ends without one."""
-    with running(lambda: FakeEngine(1, 1_000, 5)) as loop:
+    with running(lambda: FakeEngine(1, 1_000, 20)) as loop:
         first = loop.submit(request(max_tokens=40), prompt(LONG), False, None)
         cancelled = loop.submit(request(), prompt(LONG), False, None)
         late = loop.submit(request(), prompt(LONG), False, time.monotonic() + 0.02)

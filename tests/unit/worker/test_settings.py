@@ -49,3 +49,9 @@ def test_secrets_stay_out_of_what_is_shown(monkeypatch: pytest.MonkeyPatch) -> N
     settings = load_settings()
     assert settings.webhook_secrets == (SECRET, SECRET)
     assert SECRET not in repr(settings)
+
+
+@pytest.mark.parametrize(("rows", "claimed"), [(1, 1), (15, 15), (16, 17), (32, 34)])
+def test_one_job_is_ahead_for_each_sixteen_rows(monkeypatch: pytest.MonkeyPatch, rows: int, claimed: int) -> None:
+    monkeypatch.setenv("FINANCELLM_MAX_ROWS", str(rows))
+    assert load_settings().max_claimed == claimed

@@ -35,6 +35,9 @@ inline void take_outliers(float* lanes, int first_depth, float threshold, float 
   }
 }
 
+// A row whose values are all below this is taken for zero: the steps of its outliers could overflow.
+inline constexpr float kLeastLimit = 1e-30f;
+
 inline void quantize_outliers(const float* x, int n, Activations out, Outliers outliers, int row) {
   V16 most = zero(), sum = zero();
   for (int i = 0; i < n; i += 16) {
@@ -44,7 +47,7 @@ inline void quantize_outliers(const float* x, int n, Activations out, Outliers o
   }
   const float top = reduce_max(most), threshold = kOutlierFactor * reduce_add(sum) / static_cast<float>(n);
   const float limit = top < threshold ? top : threshold;  // not a number where any value is not
-  const float factor = limit > 0 ? 127.0f / limit : 0.0f;
+  const float factor = limit > kLeastLimit ? 127.0f / limit : 0.0f;
   int8_t* to = out.row(row);
   out.scales[row] = limit / 127.0f;
   outliers.counts[row] = 0;

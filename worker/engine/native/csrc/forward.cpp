@@ -17,7 +17,6 @@ namespace {
 constexpr int kRowUnit = 32;  // rows of a buffer come in whole product tiles
 // Up to so many rows every thread quantises all of them into buffers of its own, which is cheaper than meeting.
 constexpr int kApartRows = 4;
-constexpr float kLowest = -3.0e38f;
 
 int64_t padded(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 
@@ -98,79 +97,6 @@ Forward::~Forward() {
   if (kv_) munmap(kv_, kv_bytes_);
 }
 
-void Forward::check(const SequenceInput& input) const {
-  const int64_t end = int64_t{input.position} + static_cast<int64_t>(input.tokens.size());
-  if (input.tokens.empty() || input.position < 0 || end > limits_.sequence_tokens)
-    throw std::invalid_argument("positions " + std::to_string(input.position) + " to " + std::to_string(end) +
-                                " are outside a sequence of " + std::to_string(limits_.sequence_tokens) + " tokens");
-  if (static_cast<int64_t>(input.blocks.size()) * kKvBlockTokens < end)
-    throw std::invalid_argument(std::to_string(input.blocks.size()) + " KV blocks do not hold " + std::to_string(end) + " tokens");
-  for (const int32_t block : input.blocks)
-    if (block < 0 || block >= limits_.kv_blocks) throw std::invalid_argument("KV block " + std::to_string(block) + " does not exist");
-  for (const int32_t token : input.tokens)
-    if (token < 0 || token >= model_->shape.vocabulary)
-      throw std::invalid_argument("token id " + std::to_string(token) + " is outside the vocabulary of " +
-                                  std::to_string(model_->shape.vocabulary));
-  if (input.choices < 0 || input.choices > static_cast<int>(input.tokens.size()))
-    throw std::invalid_argument("more choices than tokens");
-}
-
-void Forward::plan(const std::vector<SequenceInput>& inputs, bool keep_logits) {
-  const ModelShape& s = model_->shape;
-  runs_.clear();
-  items_.clear();
-  chosen_items_.clear();
-  choices_.clear();
-  chosen_rows_.clear();
-  token_run_.clear();
-  tokens_ = 0;
-  for (const SequenceInput& input : inputs) {
-    const int count = static_cast<int>(input.tokens.size());
-    runs_.push_back({tokens_, count, input.position, input.blocks.data()});
-    token_run_.insert(token_run_.end(), count, static_cast<int32_t>(runs_.size()) - 1);
-    for (int i = 0; i < input.choices; ++i) {
-      Sampling sampling = input.sampling;
-      sampling.counter += i;
-      choices_.push_back({sampling, input.logprobs});
-      chosen_rows_.push_back(tokens_ + count - input.choices + i);
-    }
-    tokens_ += count;
-  }
-  if (tokens_ > limits_.step_tokens)
-    throw std::invalid_argument("a step of " + std::to_string(tokens_) + " tokens is over the limit of " +
-                                std::to_string(limits_.step_tokens));
-  const int group = s.heads / s.kv_heads;
-  // Few rows are cut finer, so that every thread gets some whatever the number of kv heads.
-  const int64_t all_rows = int64_t{tokens_} * s.heads;
-  const int rows = static_cast<int>(std::clamp<int64_t>(all_rows / pool_.size(), 1, kAttentionRows));
-  const auto add = [&](std::vector<AttentionItem>& items, int run, int first_token) {
-    const int end = runs_[run].tokens * group;
-    for (int kv_head = 0; kv_head < s.kv_heads; ++kv_head)
-      for (int first = first_token * group; first < end; first += rows)
-        items.push_back({run, kv_head, first, std::min(rows, end - first)});
-  };
-  for (int run = 0; run < static_cast<int>(runs_.size()); ++run) {
-    add(items_, run, 0);
-    add(chosen_items_, run, runs_[run].tokens - inputs[run].choices);
-  }
-  for (auto& next : next_item_) next.store(0, std::memory_order_relaxed);
-
-  const size_t count = choices_.size();
-  chosen_.assign(count, Choice{});
-  best_.assign(count * pool_.size(), kLowest);
-  index_.assign(count * pool_.size(), -1);
-  logits_rows_.assign(count, nullptr);
-  size_t kept = 0;
-  for (const ChoiceRow& row : choices_) kept += keep_logits || row.logprob || !row.sampling.greedy();
-  logits_.resize(kept * s.vocabulary);
-  float* next = logits_.data();
-  for (size_t i = 0; i < count; ++i) {
-    if (!keep_logits && !choices_[i].logprob && choices_[i].sampling.greedy()) continue;
-    logits_rows_[i] = next;
-    next += s.vocabulary;
-  }
-}
-
 std::vector<std::vector<Choice>> Forward::step(const std::vector<SequenceInput>& inputs, bool keep_logits) {
   for (const SequenceInput& input : inputs) check(input);
   plan(inputs, keep_logits);
@@ -244,12 +170,15 @@ void Forward::compute(int thread) {
 void Forward::layer(int thread, int number) {
   const bool last = number + 1 == model_->shape.layers;
   project(thread, number);
-  if (last && choices_.empty()) return;  // its keys and values were all that is wanted
-  attend(thread, number, last ? chosen_items_ : items_);
-  if (last)
-    transform(thread, number, {static_cast<int>(choices_.size()), chosen_hidden_, chosen_rows_.data()});
-  else
-    transform(thread, number, {tokens_, hidden_, nullptr});
+  if (!last) {
+    attend(thread, number, items_);
+    finish_rows(thread, number, {tokens_, hidden_, nullptr});
+    return;
+  }
+  if (choices_.empty()) return;  // keys and values were all that is wanted
+  gather_chosen(thread);
+  attend(thread, number, chosen_items_);
+  finish_rows(thread, number, {static_cast<int>(choices_.size()), chosen_hidden_, chosen_rows_.data()});
 }
 
 // Queries, keys and values of every token.
@@ -272,10 +201,10 @@ void Forward::project(int thread, int number) {
     const Run& run = runs_[token_run_[t]];
     kernels_.rope_store(qkv_, run, t - run.first_token, cos_.data(), sin_.data(), attention_, kv);
   }
-  if (number + 1 == s.layers) gather_chosen(thread);
   meet(thread, kRope);
 }
 
+// Done before the barrier that ends attention, so that every thread finds all rows.
 void Forward::gather_chosen(int thread) {
   const int64_t hidden = model_->shape.hidden;
   const Range mine = share(static_cast<int>(choices_.size()), thread);
@@ -296,7 +225,7 @@ void Forward::attend(int thread, int number, const std::vector<AttentionItem>& i
 }
 
 // Attention's output and the feed-forward part, added to the wanted rows.
-void Forward::transform(int thread, int number, Wanted wanted) {
+void Forward::finish_rows(int thread, int number, Wanted wanted) {
   const ModelShape& s = model_->shape;
   const LayerWeights& w = model_->layers[number];
   const Range quantised = apart() ? Range{0, wanted.count} : share(wanted.count, thread);

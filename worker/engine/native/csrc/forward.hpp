@@ -13,6 +13,8 @@
 
 namespace financellm {
 
+inline constexpr float kLowest = -3.0e38f;  // below every logit
+
 // Consecutive tokens of one sequence; the last `choices` of them get a next token each.
 struct SequenceInput {
   std::vector<int32_t> tokens;
@@ -80,7 +82,7 @@ class Forward {
   void project(int thread, int number);
   void gather_chosen(int thread);
   void attend(int thread, int number, const std::vector<AttentionItem>& items);
-  void transform(int thread, int number, Wanted wanted);
+  void finish_rows(int thread, int number, Wanted wanted);
   KvLayer kv_layer(int number) const;
   void head(int thread);
   void choose(int row, int thread);

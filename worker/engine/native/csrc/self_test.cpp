@@ -256,6 +256,12 @@ void check_forward(const std::vector<const Kernels*>& tables) {
         expect(std::equal(two.begin(), two.begin() + 200, wanted.begin() + 63 * 200) &&
                    std::equal(two.begin() + 200, two.end(), wanted.begin() + 31 * 200),
                std::string(k->name) + " chosen rows have the bits they have among all");
+        forward.step({input(tokens, 0, 64, 4, 3), input(tokens, 0, 30, 8, 0)}, true);
+        expect(std::equal(forward.last_logits().begin(), forward.last_logits().end(), wanted.begin() + 61 * 200),
+               std::string(k->name) + " three of a prompt's tokens have the bits they have among all");
+        forward.step({input(tokens, 64, 3, 4, 2)}, true);  // so few that threads quantise for themselves
+        expect(std::equal(forward.last_logits().begin(), forward.last_logits().end(), wanted.begin() + 65 * 200),
+               std::string(k->name) + " two of three tokens have the bits they have among all");
         forward.step({input(tokens, 0, 40, 4, 0)}, true);  // nothing is wanted but keys and values
         forward.step({input(tokens, 40, 30, 4, 1)}, true);
         expect(std::equal(forward.last_logits().begin(), forward.last_logits().end(), wanted.end() - 200),

@@ -11,7 +11,7 @@ inline constexpr bool kUnsignedActivations = true;
 // What a product fetches ahead of itself. Few rows run at the speed of memory: what comes next is fetched to the second level
 // cache, and from there to the first. More rows run at the speed of the multiplier, which must not wait while a panel is read
 // for its first rows: a part of the next panel goes to the second level cache with each pass over this one.
-enum class Ahead { kNothing, kNear, kFar, kHalfPanel, kThirdPanel, kQuarterPanel };
+enum class Ahead { kNothing, kNear, kFar, kHalfPanel, kThreeEighths, kQuarterPanel };
 
 inline constexpr int kNearBytes = 1024, kFarBytes = 8192;
 inline constexpr int kRowsAtMemorySpeed = 4;
@@ -32,14 +32,14 @@ FLM_INLINE void fetch_ahead(const int8_t* panel, const int8_t* next, int quad) {
     prefetch_far(panel + kFarBytes + quad * 128 + 64);
   }
   if (AHEAD == Ahead::kHalfPanel) prefetch_far(next + quad * 64);
-  if (AHEAD == Ahead::kThirdPanel && quad % 4 != 3) prefetch_far(next + (quad - quad / 4) * 64);
+  if (AHEAD == Ahead::kThreeEighths && quad % 4 != 3) prefetch_far(next + (quad - quad / 4) * 64);
   if (AHEAD == Ahead::kQuarterPanel && quad % 2 == 0) prefetch_far(next + quad * 32);
 }
 
 // Bytes of the next panel that are fetched with a tile of this one.
 constexpr int next_tile_bytes(Ahead ahead) {
   if (ahead == Ahead::kHalfPanel) return kTileBytes;
-  if (ahead == Ahead::kThirdPanel) return kTileBytes * 3 / 4;  // whole lines: a little more than a third
+  if (ahead == Ahead::kThreeEighths) return kTileBytes * 3 / 4;
   return ahead == Ahead::kQuarterPanel ? kTileBytes / 2 : 0;
 }
 
@@ -117,7 +117,7 @@ inline void product_tile(const int8_t* a, int rows, int depth_tiles, const int8_
     return product_up_to_eight<Ahead::kNear>(a, rows, depth_tiles, panel, offsets, c, next);
   if (rows <= kRowsAtOnce) return product_up_to_eight<Ahead::kFar>(a, rows, depth_tiles, panel, offsets, c, next);
   if (rows <= 2 * kRowsAtOnce) return product_passes<Ahead::kHalfPanel>(a, rows, depth_tiles, panel, offsets, c, next);
-  if (rows <= 3 * kRowsAtOnce) return product_passes<Ahead::kThirdPanel>(a, rows, depth_tiles, panel, offsets, c, next);
+  if (rows <= 3 * kRowsAtOnce) return product_passes<Ahead::kThreeEighths>(a, rows, depth_tiles, panel, offsets, c, next);
   product_passes<Ahead::kQuarterPanel>(a, rows, depth_tiles, panel, offsets, c, next);
 }
 

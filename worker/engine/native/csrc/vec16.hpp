@@ -205,8 +205,6 @@ FLM_INLINE float reduce_max(V16 v) {
 
 inline constexpr float kRoundMagic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, half to even
 
-FLM_INLINE V16 round_even(V16 v) { return (v + set1(kRoundMagic)) - set1(kRoundMagic); }
-
 // The low byte and the low half of each lane. Compilers take vectors apart for these, lane by lane, so the instructions are
 // named where there are some.
 FLM_INLINE PartB low_bytes(PartI v) {
@@ -264,16 +262,6 @@ FLM_INLINE void store_bf16(uint16_t* to, V16 v) {
     PartH half = low_halves((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
     std::memcpy(to + i * kLanes, &half, sizeof half);
   }
-}
-
-FLM_INLINE V16 load_int8(const int8_t* from) {
-  V16 r;
-  FLM_EACH_PART {
-    PartB bytes;
-    std::memcpy(&bytes, from + i * kLanes, sizeof bytes);
-    r.part[i] = __builtin_convertvector(__builtin_convertvector(bytes, PartI), PartF);
-  }
-  return r;
 }
 
 // The int8 of number `index` of each of sixteen groups of four.
