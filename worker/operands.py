@@ -102,7 +102,14 @@ class PrintedFigures:
             amounts = [operand.text for operand in figures if self._is_amount(operand)]
             if amounts:
                 return f"its program makes percent of {', '.join(amounts)}, which is an amount, by adding alone"
-        return None
+        return self._mixture([operand for operand in figures if operand.is_compared])
+
+    def _mixture(self, compared: Sequence[Operand]) -> str | None:
+        amounts = [operand.text for operand in compared if self._is_amount(operand)]
+        shares = [operand.text for operand in compared if self._is_percentage(operand)]
+        if not amounts or not shares:
+            return None
+        return f"its program compares {amounts[0]}, an amount, with {shares[0]}, a percentage"
 
     def _operand_place(self, operand: Operand) -> Place | None:
         for number, printed in self._printed(operand):
@@ -117,6 +124,10 @@ class PrintedFigures:
             for figure in printed
         )
         return bool(printed) and all(amounts) and not self._is_given(operand)
+
+    def _is_percentage(self, operand: Operand) -> bool:
+        printed = [figure.figure for _, figure in self._printed(operand)]
+        return bool(printed) and all(figure.text.endswith("%") for figure in printed) and not self._is_given(operand)
 
     def _is_given(self, operand: Operand) -> bool:
         amounts = (figure for figure in self.given if figure.unit is not Unit.YEAR)

@@ -133,6 +133,19 @@ def test_no_percent_comes_of_adding_amounts_without_a_sign_of_money() -> None:
     assert check_numbers("150%", [steep], computations=[difference]).status is GroundingStatus.VERIFIED
 
 
+def test_no_amount_is_compared_with_a_percentage() -> None:
+    """Given the change of an amount from the percentage beside it, when it is checked, then it is unverified."""
+    page = Passage("p", "Net sales | $ 3,226,773 | 100.0% | $2,729,388 | 100.0%")
+    mixed = Computation(calculate("pct(3226773,100)"), Scale.PERCENT)
+    grounding = check_numbers("3,226,673%", [page], computations=[mixed])
+    assert grounding.unverified[0].reason == "its program compares 3226773, an amount, with 100, a percentage"
+    change = Computation(calculate("pct(3226773,2729388)"), Scale.PERCENT)
+    assert check_numbers("18.22%", [page], computations=[change]).status is GroundingStatus.VERIFIED
+    points = Passage("p", "Gross margin | 39.6% | 39.0%")
+    relative = Computation(calculate("pct(39.6,39.0)"), Scale.PERCENT)
+    assert check_numbers("1.54%", [points], computations=[relative]).status is GroundingStatus.VERIFIED
+
+
 def test_years_stand_behind_no_operand() -> None:
     """Given a program over the names of columns, when it is checked, then it is unverified, asked for or not."""
     years = Computation(calculate("2022-2021"), Scale.PERCENT)
