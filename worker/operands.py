@@ -1,13 +1,13 @@
 """Finds the numbers of executed programs where passages or the question print them."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from common.calculator import Calculation, Operand
 from common.numbers import Scale
-from worker.retrieval.figures import Unit, find_figures
+from worker.retrieval.figures import FoundFigure, Unit, find_figures
 from worker.retrieval.passage_figures import PassageFigure, passage_figures
 
 # Numbers of formulas, not of reports: days and months of a year, percent, unit changes, the counts of an average.
@@ -99,14 +99,13 @@ class PrintedFigures:
             return f"its program uses {', '.join(missing)}, which no passage holds"
         # Only a quotient makes percent of amounts.
         if computation.scale is Scale.PERCENT and not _RELATES.search(computation.calculation.program):
-            amounts = [operand.text for operand in figures if self._is_amount(operand)]
+            amounts = self._printed_as(_is_amount, figures)
             if amounts:
-                return f"its program makes percent of {', '.join(amounts)}, which is an amount, by adding alone"
+                return f"its program makes percent by adding amounts alone: {', '.join(amounts)}"
         return self._mixture([operand for operand in figures if operand.is_compared])
 
     def _mixture(self, compared: Sequence[Operand]) -> str | None:
-        amounts = [operand.text for operand in compared if self._is_amount(operand)]
-        shares = [operand.text for operand in compared if self._is_percentage(operand)]
+        amounts, shares = self._printed_as(_is_amount, compared), self._printed_as(_is_percentage, compared)
         if not amounts or not shares:
             return None
         return f"its program compares {amounts[0]}, an amount, with {shares[0]}, a percentage"
@@ -116,18 +115,15 @@ class PrintedFigures:
             return self.place(number, printed)
         return Place(-1, "question", 0, 0, operand.text) if self._is_given(operand) else None
 
-    def _is_amount(self, operand: Operand) -> bool:
-        """Whether it is printed everywhere as money, or without a unit and with commas between thousands."""
-        printed = [figure.figure for _, figure in self._printed(operand)]
-        amounts = (
-            figure.unit is Unit.MONEY or (figure.unit is Unit.PLAIN and _GROUPED.search(figure.text) is not None)
-            for figure in printed
-        )
-        return bool(printed) and all(amounts) and not self._is_given(operand)
-
-    def _is_percentage(self, operand: Operand) -> bool:
-        printed = [figure.figure for _, figure in self._printed(operand)]
-        return bool(printed) and all(figure.text.endswith("%") for figure in printed) and not self._is_given(operand)
+    def _printed_as(self, form: Callable[[FoundFigure], bool], operands: Sequence[Operand]) -> list[str]:
+        """Return the operands that passages print in this form wherever they print them, and no question gives."""
+        return [
+            operand.text
+            for operand in operands
+            if (printed := [figure.figure for _, figure in self._printed(operand)])
+            and all(map(form, printed))
+            and not self._is_given(operand)
+        ]
 
     def _is_given(self, operand: Operand) -> bool:
         amounts = (figure for figure in self.given if figure.unit is not Unit.YEAR)
@@ -144,6 +140,15 @@ class PrintedFigures:
             values = {abs(Fraction(printed.figure.value)), abs(printed.figure.amount)}
             if abs(operand.value) in values or _same_in_other_scale(operand.value, printed):
                 yield number, printed
+
+
+def _is_amount(figure: FoundFigure) -> bool:
+    """Tell whether a figure is money, or has no unit and commas between thousands."""
+    return figure.unit is Unit.MONEY or (figure.unit is Unit.PLAIN and _GROUPED.search(figure.text) is not None)
+
+
+def _is_percentage(figure: FoundFigure) -> bool:
+    return figure.text.endswith("%")
 
 
 def _is_constant(operand: Operand) -> bool:

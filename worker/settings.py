@@ -17,14 +17,13 @@ from common.webhook_targets import TargetPolicy
 
 SECRET_PREFIX = "whsec_"
 SECRET_BYTES = range(24, 65)
+# With fewer rows a job ahead would wait long, and another worker might have taken it sooner.
+ROWS_PER_JOB_AHEAD = 16
 
 
 def default_worker_name() -> str:
     """Return a name no other worker has, restarts of this one included."""
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-
-
-ROWS_PER_JOB_AHEAD = 16
 
 
 class WorkerSettings(Settings):
@@ -127,10 +126,7 @@ class WorkerSettings(Settings):
 
     @property
     def max_claimed(self) -> int:
-        """Jobs held at once: as many as run, and one for each sixteen that joins at the next end of another.
-
-        It waits a sixteenth of a job's time then; with fewer rows another worker might have taken it sooner.
-        """
+        """Jobs held at once: as many as run, and one for each sixteen that joins at the next end of another."""
         return self.max_rows + self.max_rows // ROWS_PER_JOB_AHEAD
 
     @property

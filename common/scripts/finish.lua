@@ -1,5 +1,6 @@
 -- Write a job's end. ARGV: id, fencing token, status, result JSON or '', error JSON or '', last token event's data
--- or ''. Answers 1, or 0 if the lease passed on. The part of queue_ms up to the claim and total_ms are set here, by the clock that stamped the other ends.
+-- or ''. Answers 1, or 0 if the lease passed on. The part of queue_ms up to the claim and
+-- total_ms are set here, by the clock that stamped the other ends.
 local id, token, status, result, error = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 if not holds_lease(id, token) then
   -- The same write again, after its reply was lost, is no conflict.

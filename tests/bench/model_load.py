@@ -32,7 +32,7 @@ class LoadFigures:
 
 
 def typical_request(number: int, max_tokens: int) -> dict[str, Any]:
-    """Return a request of 100 to 250 prompt tokens whose answer runs to about `max_tokens`."""
+    """Return a request of 100 to 250 prompt tokens for an answer of several sentences, `max_tokens` at most."""
     company = COMPANIES[number % len(COMPANIES)]
     revenue, cost = 900 + 13 * number % 400, 610 + 7 * number % 200
     context = (

@@ -121,6 +121,9 @@ async def test_spans_carry_what_the_conventions_name(spans: InMemorySpanExporter
     assert decode.start_time and decode.end_time and prefill.start_time  # noqa: PT018
     assert (decode.end_time - decode.start_time) / 1e6 == pytest.approx(350)
     assert (decode.start_time - prefill.start_time) / 1e6 == pytest.approx(120)
+    wait = found["wait"]
+    assert wait.start_time
+    assert (prefill.start_time - wait.start_time) / 1e6 == pytest.approx(2)
 
 
 async def test_a_failed_job_is_an_error_of_its_trace(spans: InMemorySpanExporter) -> None:

@@ -107,43 +107,37 @@ def test_a_constant_within_what_is_compared_is_one() -> None:
     assert _finding("It was 56.2%.", share) is Finding.COMPUTED
 
 
-def test_no_percent_comes_of_adding_money() -> None:
-    """Given money less a percentage, called percent, when it is checked, then it is unverified; a quotient is not."""
-    page = Passage("p", "Net sales | $ 10,208,580 | 100.0% | $8,630,889 | 95.5%")
-    mixed = Computation(calculate("10208580-100.0"), Scale.PERCENT)
-    grounding = check_numbers("10,208,480%", [page], computations=[mixed])
-    assert grounding.unverified[0].reason == (
-        "its program makes percent of 10208580, which is an amount, by adding alone"
-    )
-    points = Computation(calculate("100.0-95.5"), Scale.PERCENT)
-    assert check_numbers("4.5%", [page], computations=[points]).status is GroundingStatus.VERIFIED
-    change = Computation(calculate("(10208580-8630889)/8630889*100"), Scale.PERCENT)
-    assert check_numbers("18.28%", [page], computations=[change]).status is GroundingStatus.VERIFIED
+_SALES = "Net sales | $ 10,208,580 | 100.0% | $8,630,889 | 95.5%"
+_SERVICES = "Net service sales | 27,738 | 41,322 | 59,293\nOccupancy | 98.5 | 97.1"
+_ADDED = "its program makes percent by adding amounts alone: "
 
 
-def test_no_percent_comes_of_adding_amounts_without_a_sign_of_money() -> None:
-    """Given a difference of numbers printed with commas, called percent, when it is checked, then it is unverified."""
-    page = Passage("p", "Net service sales | 27,738 | 41,322 | 59,293\nOccupancy | 98.5 | 97.1")
-    amounts = Computation(calculate("59293-41322"), Scale.PERCENT)
-    assert check_numbers("17,971%", [page], computations=[amounts]).status is GroundingStatus.UNVERIFIED
-    points = Computation(calculate("98.5-97.1"), Scale.PERCENT)
-    assert check_numbers("1.4%", [page], computations=[points]).status is GroundingStatus.VERIFIED
-    steep = Passage("p", "Growth was 1,250% in 2022 and 1,100% in 2021.")
-    difference = Computation(calculate("1250-1100"), Scale.PERCENT)
-    assert check_numbers("150%", [steep], computations=[difference]).status is GroundingStatus.VERIFIED
-
-
-def test_no_amount_is_compared_with_a_percentage() -> None:
-    """Given the change of an amount from the percentage beside it, when it is checked, then it is unverified."""
-    page = Passage("p", "Net sales | $ 3,226,773 | 100.0% | $2,729,388 | 100.0%")
-    mixed = Computation(calculate("pct(3226773,100)"), Scale.PERCENT)
-    grounding = check_numbers("3,226,673%", [page], computations=[mixed])
-    assert grounding.unverified[0].reason == "its program compares 3226773, an amount, with 100, a percentage"
-    change = Computation(calculate("pct(3226773,2729388)"), Scale.PERCENT)
-    assert check_numbers("18.22%", [page], computations=[change]).status is GroundingStatus.VERIFIED
-    points = Passage("p", "Gross margin | 39.6% | 39.0%")
-    relative = Computation(calculate("pct(39.6,39.0)"), Scale.PERCENT)
-    assert check_numbers("1.54%", [points], computations=[relative]).status is GroundingStatus.VERIFIED
+@pytest.mark.parametrize(
+    ("page", "program", "answer", "objection"),
+    [
+        (_SALES, "10208580-100.0", "10,208,480%", f"{_ADDED}10208580"),
+        (_SALES, "100.0-95.5", "4.5%", None),
+        (_SALES, "(10208580-8630889)/8630889*100", "18.28%", None),
+        (_SERVICES, "59293-41322", "17,971%", f"{_ADDED}59293, 41322"),
+        (_SERVICES, "98.5-97.1", "1.4%", None),
+        ("Growth was 1,250% in 2022 and 1,100% in 2021.", "1250-1100", "150%", None),
+        (
+            _SALES,
+            "pct(10208580,100)",
+            "10,208,480%",
+            "its program compares 10208580, an amount, with 100, a percentage",
+        ),
+        (_SALES, "pct(10208580,8630889)", "18.28%", None),
+        (_SALES, "pct(100.0,95.5)", "4.71%", None),
+    ],
+)
+def test_percent_comes_of_quotients_of_like_figures(
+    page: str, program: str, answer: str, objection: str | None
+) -> None:
+    """Given a program called percent, when it adds amounts or mixes them with percentages, then it is unverified."""
+    computation = Computation(calculate(program), Scale.PERCENT)
+    (number,) = check_numbers(answer, [Passage("p", page)], computations=[computation]).numbers
+    assert (number.is_verified, number.reason) == (objection is None, objection)
 
 
 def test_years_stand_behind_no_operand() -> None:

@@ -45,6 +45,18 @@ class FailingEngine(FakeEngine):
         super().close()
 
 
+class RecordingEngine(FakeEngine):
+    """Keeps what was admitted, in order."""
+
+    def __init__(self, max_rows: int, max_row_tokens: int, step_ms: float) -> None:
+        super().__init__(max_rows, max_row_tokens, step_ms)
+        self.added: list[EngineRequest] = []
+
+    def add(self, request: EngineRequest) -> int:
+        self.added.append(request)
+        return super().add(request)
+
+
 @contextmanager
 def running(build: Callable[[], FakeEngine] | None = None, step_ms: float = 1) -> Iterator[EngineLoop]:
     loop = EngineLoop(build or (lambda: FakeEngine(4, 1_000, step_ms, faults=True)), ByteTokenizer())
@@ -202,17 +214,11 @@ def test_the_running_step_is_visible() -> None:
 
 
 def test_urgent_rows_are_marked_for_the_engine() -> None:
-    seen: list[EngineRequest] = []
-
-    class Recording(FakeEngine):
-        def add(self, request: EngineRequest) -> int:
-            seen.append(request)
-            return super().add(request)
-
-    with running(lambda: Recording(2, 1_000, 0)) as loop:
+    engine = RecordingEngine(2, 1_000, 0)
+    with running(lambda: engine) as loop:
         result(loop.submit(request(), prompt("x"), True, None).future)
-    assert [request.urgent for request in seen] == [True]
-    assert seen[0].stop_token_ids == ByteTokenizer.stop_token_ids
+    assert [added.urgent for added in engine.added] == [True]
+    assert engine.added[0].stop_token_ids == ByteTokenizer.stop_token_ids
 
 
 def test_a_row_claimed_ahead_waits_for_the_next_end() -> None:
@@ -238,44 +244,19 @@ def test_a_row_ahead_joins_at_once_when_all_others_end(monkeypatch: pytest.Monke
         loop.submit(request(max_tokens=1), prompt(LONG), False, None)  # wakes the loop for its end
 
 
-def test_a_second_try_goes_before_a_job_that_has_not_begun() -> None:
-    """Given a full engine and a job ahead, when another job asks again, then its second row is admitted first."""
-    seen: list[int] = []
-
-    class Recording(FakeEngine):
-        def add(self, request: EngineRequest) -> int:
-            seen.append(request.max_tokens)
-            return super().add(request)
-
-    with running(lambda: Recording(1, 1_000, 5)) as loop:
+@pytest.mark.parametrize(("urgent", "written"), [(False, "=1+"), (True, "")])
+def test_second_tries_and_urgent_rows_go_before_a_job_that_has_not_begun(urgent: bool, written: str) -> None:
+    """Given a full engine and a bulk job ahead, when a second try or an urgent row comes, then it is admitted first."""
+    engine = RecordingEngine(1, 1_000, 5)
+    with running(lambda: engine) as loop:
         first = loop.submit(request(max_tokens=40), prompt(LONG), False, None)
         while not first.text:
             time.sleep(0.001)
         ahead = loop.submit(request(max_tokens=2), prompt(LONG), False, None)
-        again = loop.submit(request(max_tokens=3), prompt(LONG), False, None, written="=1+")
-        for handle in (first, ahead, again):
+        later = loop.submit(request(max_tokens=3), prompt(LONG), urgent, None, written)
+        for handle in (first, ahead, later):
             result(handle.future)
-    assert seen == [40, 3, 2]
-
-
-def test_an_urgent_row_does_not_wait_behind_bulk_ones() -> None:
-    """Given an engine full of bulk rows and one ahead, when an urgent row comes, then the engine gets it at once."""
-    seen: list[bool] = []
-
-    class Recording(FakeEngine):
-        def add(self, request: EngineRequest) -> int:
-            seen.append(request.urgent)
-            return super().add(request)
-
-    with running(lambda: Recording(1, 1_000, 5)) as loop:
-        first = loop.submit(request(max_tokens=40), prompt(LONG), False, None)
-        while not first.text:
-            time.sleep(0.001)
-        ahead = loop.submit(request(max_tokens=2), prompt(LONG), False, None)
-        urgent = loop.submit(request(max_tokens=2), prompt(LONG), True, None)
-        for handle in (first, ahead, urgent):
-            result(handle.future)
-    assert seen == [False, True, False]
+    assert [added.max_tokens for added in engine.added] == [40, 3, 2]
 
 
 def test_a_row_claimed_ahead_can_be_taken_out() -> None:
@@ -291,3 +272,13 @@ def test_a_row_claimed_ahead_can_be_taken_out() -> None:
             assert caught.value.reason is reason
             assert not first.future.done()
         assert result(first.future).completion_tokens == 40
+
+
+def test_two_tries_are_one_account() -> None:
+    """Given a job's two rows, when they are told as one, then waits, times and tokens are added."""
+    with running() as loop:
+        first, second = (result(loop.submit(request(max_tokens=8), prompt(LONG), False, None).future) for _ in range(2))
+    both = first.followed_by(second)
+    assert both.wait_ms == first.wait_ms + second.wait_ms > 0
+    assert both.prefill_ms == first.prefill_ms + second.prefill_ms
+    assert (both.rows, both.completion_tokens) == (2, 16)
