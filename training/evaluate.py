@@ -6,6 +6,7 @@ TAT-QA's official form (for other formats {uid: prediction}).
 
 import json
 import os
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,7 +22,7 @@ from training.evaluation import Report, evaluate, summary
 from training.generators import Generator, LocalGenerator, ServedGenerator
 from training.tasks.base import Example, Task
 from training.tasks.convfinqa import ConvFinqaTask
-from training.tasks.finqa import FinqaTask
+from training.tasks.finqa import FinqaTask, is_reported
 from training.tasks.refusals import RefusalTask
 from training.tasks.sentiment import SentimentTask, is_held_out, label_f1, weighted_f1
 from training.tasks.tatqa import TatqaTask
@@ -49,11 +50,17 @@ class Level(StrEnum):
     TIGHT = "tight"
 
 
+# Files whose other rows are trained on.
+_REPORTED: dict[Format, Callable[[Example], bool]] = {
+    Format.FINQA: is_reported,
+    Format.CONVFINQA: is_reported,
+    Format.SENTIMENT: is_held_out,
+}
 _BUDGETS = {Level.WHOLE: WHOLE, Level.BALANCED: BALANCED, Level.TIGHT: TIGHT}
 
 
 def load(form: Format, path: Path, level: Level) -> tuple[Task, list[Example]]:
-    """Return the task and its rows: of sentiment the held-out quarter, for refusals rows made from a TAT-QA file."""
+    """Return the task and its rows; for refusals they are made from a TAT-QA file."""
     if not path.is_file():
         raise ConfigurationError(f"There is no data file {path}.")
     match form:
@@ -65,16 +72,19 @@ def load(form: Format, path: Path, level: Level) -> tuple[Task, list[Example]]:
         case Format.CONVFINQA:
             return ConvFinqaTask(), list(ConvFinqaTask().examples(path))
         case Format.SENTIMENT:
-            return SentimentTask(), [row for row in SentimentTask().examples(path) if is_held_out(row)]
+            return SentimentTask(), list(SentimentTask().examples(path))
         case Format.REFUSAL:
             return RefusalTask(), list(RefusalTask().over(list(TatqaTask().examples(path)), _REFUSAL_ROWS, seed=0))
 
 
-def _only(examples: list[Example], rows_file: Path | None, limit: int | None) -> list[Example]:
+def chosen(form: Format, examples: list[Example], rows_file: Path | None, limit: int | None) -> list[Example]:
+    """Return the rows of a curated file, or else those that results are reported on."""
     if rows_file is not None:
         with rows_file.open(encoding="utf-8") as lines:
             wanted = {json.loads(line)["uid"] for line in lines}
         examples = [example for example in examples if example.uid in wanted]
+    elif form in _REPORTED:
+        examples = list(filter(_REPORTED[form], examples))
     if not examples:
         raise ConfigurationError("No rows are left to evaluate.")
     return examples[:limit]
@@ -150,7 +160,7 @@ def main(
                 f"A service selects evidence by itself, at the level balanced; {evidence} needs --model-dir."
             )
         task, examples = load(format, data, evidence)
-        examples = _only(examples, rows_file, limit)
+        examples = chosen(format, examples, rows_file, limit)
         generator = _generator(url, model_dir, adapter, batch_rows)
         with Progress(console=console, transient=True) as progress:
             bar = progress.add_task("answers", total=len(examples))

@@ -2,17 +2,20 @@
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
 from common.errors import ConfigurationError
 from common.evidence import BALANCED, Document, is_kept_whole
 from training import sources
+from training.splits import table_marks
 from training.tasks.analyst import AnalystTask
 from training.tasks.base import Example
 from training.tasks.cell_questions import questions_over_any
+from training.tasks.convfinqa import ConvFinqaTask
 from training.tasks.explanations import ExplanationTask
-from training.tasks.finqa import FinqaTask
+from training.tasks.finqa import FinqaTask, is_reported
 from training.tasks.page_views import views_of
 from training.tasks.refusals import RefusalTask
 from training.tasks.sentiment import SentimentTask, is_held_out
@@ -27,8 +30,10 @@ FINQA_ROWS = 440
 REFUSALS = 260
 EXPLANATIONS = 60
 VIEW_QUESTIONS_PER_TABLE = 2
-MADE_PAGES = 64
+MADE_PAGES = 32
 QUESTIONS_PER_MADE_PAGE = 9
+# Another for each pass, so that it sees other figures than the pass before.
+ROUND = 2
 
 
 def _tatqa(data_dir: Path, seed: int) -> Iterator[Example]:
@@ -57,6 +62,14 @@ def _finqa(data_dir: Path, seed: int) -> Iterator[Example]:
     yield from rng.sample(rows, min(FINQA_ROWS, len(rows)))
 
 
+def _finqa_dev(data_dir: Path, _seed: int) -> Iterator[Example]:
+    """Yield the questions and conversations over those pages of FinQA dev that no result is reported on."""
+    rows = FinqaTask().examples(sources.FINQA_DEV.locate(data_dir))
+    yield from (replace(row, source="finqa_dev") for row in rows if not is_reported(row))
+    turns = ConvFinqaTask(last_turns=None).examples(sources.CONVFINQA.locate(data_dir))
+    yield from (turn for turn in turns if not is_reported(turn))
+
+
 def _sentiment(data_dir: Path, seed: int) -> Iterator[Example]:
     rows = SentimentTask().examples(sources.TFNS.locate(data_dir))
     yield from (row for row in rows if not is_held_out(row))
@@ -71,13 +84,14 @@ def _explanations(data_dir: Path, seed: int) -> Iterator[Example]:
 
 
 def _analyst(_data_dir: Path, seed: int) -> Iterator[Example]:
-    yield from AnalystTask().pages(MADE_PAGES, QUESTIONS_PER_MADE_PAGE, seed)
+    yield from AnalystTask().pages(MADE_PAGES, QUESTIONS_PER_MADE_PAGE, seed + ROUND)
 
 
 MIX: dict[str, Callable[[Path, int], Iterator[Example]]] = {
     "tatqa": _tatqa,
     "statements": _statements,
     "finqa": _finqa,
+    "finqa_dev": _finqa_dev,
     "sentiment": _sentiment,
     "refusal": _refusals,
     "explanation": _explanations,
@@ -87,9 +101,9 @@ MIX: dict[str, Callable[[Path, int], Iterator[Example]]] = {
 
 def _views(train: Sequence[Example], seed: int) -> Iterator[Example]:
     """Yield the training questions about TAT-QA's pages over another view of each page, and further questions on it."""
-    views = list(views_of((row for row in train if row.task in ("tatqa", "refusal")), seed))
+    views = list(views_of((row for row in train if row.task in ("tatqa", "refusal")), seed + ROUND))
     yield from views
-    pages = StatementsTask(VIEW_QUESTIONS_PER_TABLE, seed + 1, BALANCED, questions_over_any)
+    pages = StatementsTask(VIEW_QUESTIONS_PER_TABLE, seed + ROUND, BALANCED, questions_over_any)
     seen: set[Document] = set()
     for row in views:
         if row.document is None or row.document in seen or not is_kept_whole(row.document):
@@ -121,6 +135,15 @@ def derived(train: Sequence[Example], tasks: frozenset[str], seed: int) -> Itera
 def held_out(data_dir: Path) -> Iterator[Example]:
     """Yield every row of the sets that results are reported on."""
     yield from TatqaTask().examples(sources.TATQA_DEV.locate(data_dir))
-    yield from FinqaTask().examples(sources.FINQA_DEV_RETRIEVED.locate(data_dir))
-    yield from FinqaTask().examples(sources.FINQA_DEV.locate(data_dir))
+    yield from _reported_finqa(data_dir)
     yield from (row for row in SentimentTask().examples(sources.TFNS.locate(data_dir)) if is_held_out(row))
+
+
+def _reported_finqa(data_dir: Path) -> Iterator[Example]:
+    """Yield the reported rows of FinQA dev, and all rows over the tables of those that lost their page's name."""
+    retrieved = [row for row in FinqaTask().examples(sources.FINQA_DEV_RETRIEVED.locate(data_dir)) if is_reported(row)]
+    tables = frozenset[str]().union(*(table_marks(row.document) for row in retrieved if row.document))
+    yield from retrieved
+    for row in FinqaTask().examples(sources.FINQA_DEV.locate(data_dir)):
+        if is_reported(row) or (row.document and tables & table_marks(row.document)):
+            yield row

@@ -49,7 +49,7 @@ FINQA_TRAIN = Source(
     "finqa/train.jsonl", "51249990171ff318a0d2b406ec0c335d19d8209f819dec798ad1ac13380b2aeb", "MIT", _FINQA, True
 )
 FINQA_DEV = Source(
-    "finqa/dev.jsonl", "ddf39b804496e8886dbe89ac5898d778cc9d258c9e7144cf497e40b495396dc8", "MIT", _FINQA, False
+    "finqa/dev.jsonl", "ddf39b804496e8886dbe89ac5898d778cc9d258c9e7144cf497e40b495396dc8", "MIT", _FINQA, True
 )
 FINQA_DEV_RETRIEVED = Source(
     "finqa/dev_retrieved_context.jsonl",
@@ -58,13 +58,13 @@ FINQA_DEV_RETRIEVED = Source(
     _FINQA,
     False,
 )
-# Every one of its pages is also a page of FinQA dev, so it can only be evaluated on.
+# Every one of its pages is also a page of FinQA dev: those are trained on that FinQA is not reported on.
 CONVFINQA = Source(
     "convfinqa/dev.json",
     "d8b2eb09ec8e9cadd4da93305653ad76b2b329c2a94ca43fcbcadb26ab37b0e2",
     "MIT",
     "https://github.com/czyssrs/ConvFinQA",
-    False,
+    True,
 )
 TFNS = Source(
     "sentiment/tfns_train.jsonl",

@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from common.answers import AnswerLine
 from common.evidence import Document, select_evidence
 from common.numbers import plain_decimal
 from common.prompts import conversation_messages
@@ -13,13 +14,17 @@ from common.tables import Table
 from training.tasks.base import Example, RowScore
 from training.tasks.finqa import EVIDENCE_BUDGET, LICENCE, FinqaTask, page_of, plain_number, target_line
 
-TURNS_PER_CONVERSATION = 2
+REPORTED_TURNS = 2
 
 
 class ConvFinqaTask:
     """One row for each of a conversation's last turns; the turns before are given with their right lines."""
 
     name = "convfinqa"
+
+    def __init__(self, last_turns: int | None = REPORTED_TURNS) -> None:
+        """Take the last turns of each conversation; all with None."""
+        self._last_turns = last_turns
 
     def examples(self, path: Path) -> Iterator[Example]:
         """Yield the last turns of each conversation whose earlier turns all have verified lines."""
@@ -34,29 +39,30 @@ class ConvFinqaTask:
         dialogue = conversation["dialogue"]
         questions = dialogue["conv_questions"]
         document = _document(conversation["doc"])
-        lines = [
-            target_line(program, [], question, answer) if "(" in program else plain_number(program)
-            for program, question, answer in zip(
-                dialogue["turn_program"], questions, dialogue["executed_answers"], strict=True
-            )
-        ]
         evidence = select_evidence(" ".join(questions), document, EVIDENCE_BUDGET).text
-        for turn in range(max(0, len(questions) - TURNS_PER_CONVERSATION), len(questions)):
+        lines = [None if line is None else str(line) for line in _lines(dialogue)]
+        for turn in range(len(questions))[-(self._last_turns or len(questions)) :]:
             line, earlier = lines[turn], lines[:turn]
             if line is None or None in earlier:
                 continue
-            history = tuple(zip(questions[:turn], map(str, earlier), strict=True))
+            history = tuple(zip(questions[:turn], earlier, strict=True))
             yield Example(
                 task=self.name,
                 uid=f"{conversation['id']}#{turn}",
                 messages=conversation_messages(history, questions[turn], evidence),
-                answer=str(line),
+                answer=line,
                 gold={"exe_ans": dialogue["executed_answers"][turn], "bucket": f"turn {turn + 1}"},
                 group=page_of(conversation["id"]),
                 licence=LICENCE,
                 source="convfinqa",
                 document=document,
             )
+
+
+def _lines(dialogue: dict[str, Any]) -> Iterator[AnswerLine | None]:
+    turns = zip(dialogue["turn_program"], dialogue["conv_questions"], dialogue["executed_answers"], strict=True)
+    for program, question, answer in turns:
+        yield target_line(program, [], question, answer) if "(" in program else plain_number(program)
 
 
 def _document(page: dict[str, Any]) -> Document:
