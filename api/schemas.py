@@ -2,20 +2,42 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from common.errors import RequestError
-from common.finance_requests import context_request, instructed_request
+from common.answers import MAX_LINE_CHARS, parse_line
+from common.errors import RequestError, UnparseableAnswerError
+from common.finance_requests import context_request, follow_up_request, instructed_request
 from common.finance_tasks import Task, choose_task
 from common.jobs import GenerateRequest, GenerateResult, JobError, JobStatus, Lane
 from common.webhook_targets import MAX_URL_CHARACTERS
 from common.wire import Labels, WholeNumber
 
 LONGEST_DEADLINE_S = 30 * 86_400
+MAX_EARLIER_TURNS = 8
 JOB_ID_PATTERN = r"^job_[0-9a-f]{28}$"
 
 
+def _not_blank(question: str) -> str:
+    if not question.strip():
+        raise ValueError("the question is blank")
+    return question
+
+
+QuestionText = Annotated[
+    str,
+    Field(min_length=1, description="The question; not blank.", json_schema_extra={"pattern": r"\S"}),
+    AfterValidator(_not_blank),
+]
 Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+
+
+class EarlierTurn(BaseModel):
+    """A question answered before about the same context, with the line its answer was read from."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    question: QuestionText
+    line: str = Field(min_length=1, max_length=MAX_LINE_CHARS, description="Its `result.answer.line`.")
 
 
 class JobSubmission(BaseModel):
@@ -40,8 +62,14 @@ class JobSubmission(BaseModel):
         },
     )
 
-    question: str = Field(min_length=1, description="The question; not blank.", json_schema_extra={"pattern": r"\S"})
+    question: QuestionText
     context: str | None = Field(None, description="Text that the answer is taken from, such as a page of a report.")
+    earlier: list[EarlierTurn] = Field(
+        default=[],
+        max_length=MAX_EARLIER_TURNS,
+        description="Makes the question a follow-up (`And in 2022?`): what was asked and answered about the same "
+        "`context`, oldest first. The answer is one of task `figures`.",
+    )
     system: str | None = Field(
         None, description="Replaces the built-in instructions to the model, which then gets the context word for word."
     )
@@ -78,13 +106,6 @@ class JobSubmission(BaseModel):
     )
     metadata: Labels = Field(default={}, description="Your own labels, given back with the job.")
 
-    @field_validator("question")
-    @classmethod
-    def _question_is_not_blank(cls, value: str) -> str:
-        if not value.strip():
-            raise ValueError("the question is blank")
-        return value
-
     def generate_request(self) -> GenerateRequest:
         """Return what the model is asked; raises RequestError for a task that the other fields rule out."""
         sampling = {
@@ -97,6 +118,8 @@ class JobSubmission(BaseModel):
         return self._prompted().model_copy(update=sampling)
 
     def _prompted(self) -> GenerateRequest:
+        if self.earlier:
+            return self._follow_up()
         task = self._chosen_task()
         if task is not Task.TEXT and self.system is not None:
             raise RequestError(
@@ -107,6 +130,22 @@ class JobSubmission(BaseModel):
         if self.system is not None:
             return instructed_request(self.question, self.context, self.system, self.max_tokens)
         return context_request(self.question, self.context, task, self.max_tokens)
+
+    def _follow_up(self) -> GenerateRequest:
+        if self.context is None or self.system is not None or self.task not in ("auto", Task.FIGURES):
+            raise RequestError(
+                "A follow-up is answered by the task figures: send `context`, and leave out `system` and other tasks.",
+                "earlier",
+            )
+        for number, turn in enumerate(self.earlier):
+            try:
+                parse_line(turn.line)
+            except UnparseableAnswerError as error:
+                raise RequestError(
+                    f"{error.message} Send the `result.answer.line` of the earlier answer.", f"earlier.{number}.line"
+                ) from error
+        turns = [(turn.question, turn.line) for turn in self.earlier]
+        return follow_up_request(self.question, turns, self.context, self.max_tokens)
 
     def _chosen_task(self) -> Task:
         if self.task != "auto":

@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from common.concepts import printed_phrases, without_instructions
 from common.numbers import Scale, mentioned_scales
 from common.relevance import Relevance
-from common.stacked_tables import rejoin_rows
-from common.tables import CELL_SEPARATOR, Table
+from common.tables import Table
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"”’)]*\s+(?=[A-Z(“\"•$€£0-9])")
 _ABBREVIATION = re.compile(
@@ -27,6 +26,8 @@ _WHOLE_TABLE = re.compile(
     r"|shown|included)\b",
     re.I,
 )
+
+_ASKS_SHARE = re.compile(r"percent|%|\b(?:share|proportion|portion|ratio|margin|rate)s?\b", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,43 +68,14 @@ class Evidence:
     sentences_dropped: int
 
 
-def parse_context(context: str) -> Document:
-    """Read a context given as text: runs of lines with ` | ` are tables, every other line is a paragraph.
-
-    In a context without any bar, tables whose cells stand one below the other are rows again.
-    """
-    tables: list[Table] = []
-    paragraphs: list[str] = []
-    grid: list[list[str]] = []
-    lines = context.splitlines()
-    for line in [*(lines if "|" in context else rejoin_rows(lines)), ""]:
-        if "|" in line:
-            grid.append(_cells(line))
-            continue
-        if len(grid) > 1:
-            tables.append(Table.from_cells([row for row in grid if not _is_rule(row)]))
-        elif grid:
-            paragraphs.append(CELL_SEPARATOR.join(grid[0]))
-        grid = []
-        if line.strip():
-            paragraphs.append(" ".join(line.split()))
-    return Document(tuple(tables), tuple(paragraphs))
-
-
-def _cells(line: str) -> list[str]:
-    """Return a line's cells; Markdown puts bars at both ends, while a first bar alone follows an empty label."""
-    bare = line.rstrip()
-    if bare.startswith("|") and bare.endswith("|") and len(bare) > 1:
-        bare = bare[1:-1]
-    return [cell.strip() for cell in bare.split("|")]
-
-
 def select_evidence(question: str, document: Document, budget: Budget = BALANCED) -> Evidence:
     """Return the compact evidence for a question: table rows first, then sentences, both in their own order.
 
     Rows and sentences are ranked by the question's words, rare words counting more (inverse document frequency); the
     same input always gives the same text.
     """
+    if not _ASKS_SHARE.search(question):
+        document = replace(document, tables=tuple(table.without_side_shares() for table in document.tables))
     if is_kept_whole(document, budget):
         budget = WHOLE
     sentences = [sentence for paragraph in document.paragraphs for sentence in split_sentences(paragraph)]
@@ -218,7 +190,3 @@ def _within(units: Sequence[str], scores: Sequence[float], budget_tokens: int) -
         kept.add(number)
         used += cost
     return frozenset(kept)
-
-
-def _is_rule(row: Sequence[str]) -> bool:
-    return all(cell and set(cell) <= set("-:=") for cell in row)

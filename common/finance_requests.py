@@ -2,11 +2,18 @@
 
 from collections.abc import Sequence
 
-from common.evidence import BALANCED, WHOLE, Budget, Document, Evidence, parse_context, select_evidence
+from common.contexts import parse_context
+from common.evidence import BALANCED, WHOLE, Budget, Document, Evidence, select_evidence
 from common.finance_answers import EvidenceCounts, Source
 from common.finance_tasks import Task
 from common.jobs import GenerateRequest
-from common.prompts import Message, figures_messages, question_messages, sentiment_messages
+from common.prompts import (
+    Message,
+    conversation_messages,
+    figures_messages,
+    question_messages,
+    sentiment_messages,
+)
 
 CONTEXT_NAME = "context"
 
@@ -36,6 +43,20 @@ def context_request(question: str, context: str | None, task: Task, max_tokens: 
     """Return the request of a question over a context of its own; a text answer keeps all of the context."""
     sources = () if context is None else (Source(document=CONTEXT_NAME, text=context),)
     return finance_request(question, sources, task, max_tokens, WHOLE if task is Task.TEXT else BALANCED)
+
+
+def follow_up_request(
+    question: str, earlier: Sequence[tuple[str, str]], context: str, max_tokens: int
+) -> GenerateRequest:
+    """Return the request of a figures question after others about the same context, each with its answer line.
+
+    Evidence is chosen for all of them together, since a follow-up leaves out what an earlier question named.
+    """
+    sources = (Source(document=CONTEXT_NAME, text=context),)
+    asked = " ".join((*(before for before, _ in earlier), question))
+    evidence = select_evidence(asked, document_of(sources), BALANCED)
+    messages = conversation_messages(earlier, question, evidence.text)
+    return _request(question, sources, Task.FIGURES, max_tokens, messages, evidence)
 
 
 def instructed_request(question: str, context: str | None, system: str, max_tokens: int) -> GenerateRequest:

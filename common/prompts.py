@@ -15,6 +15,8 @@ FIGURES_SYSTEM = (
     'or "not in the context".'
 )
 SENTIMENT_SYSTEM = "Give the sentiment of the financial news for its company: positive, negative or neutral."
+FOLLOW_UP_MARK = "Question: "
+QUESTION_MARK = f"\n\n{FOLLOW_UP_MARK}"
 _LINK = re.compile(r"https?://\S+")
 
 
@@ -36,7 +38,7 @@ class Message:
 
 def question_messages(question: str, context: str | None, system: str | None) -> tuple[Message, ...]:
     """Return the chat messages of one finance question over an optional context."""
-    user = question if context is None else f"{context}\n\nQuestion: {question}"
+    user = question if context is None else f"{context}{QUESTION_MARK}{question}"
     return (
         Message(Role.SYSTEM, ANALYST_SYSTEM if system is None else system),
         Message(Role.USER, user),
@@ -61,7 +63,7 @@ def conversation_messages(earlier: Sequence[tuple[str, str]], question: str, evi
     system, first = figures_messages(questions[0], evidence)
     messages = [system, first]
     for (_, line), following in zip(earlier, questions[1:], strict=True):
-        messages += [Message(Role.ASSISTANT, line), Message(Role.USER, f"Question: {following}")]
+        messages += [Message(Role.ASSISTANT, line), Message(Role.USER, f"{FOLLOW_UP_MARK}{following}")]
     return tuple(messages)
 
 

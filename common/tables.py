@@ -10,6 +10,12 @@ CELL_SEPARATOR = " | "
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 _ONLY_YEAR = re.compile(r"^(?:FY\s?)?(?:19|20)\d\d$")
 _FOOTNOTE = re.compile(r"\s*\((?:\d|[a-z])\)\s*$")
+_DATED = re.compile(
+    r"(?P<span>.*?)\s*(?:\bended\b|\bending\b)?\s*"
+    r"(?P<day>(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.? \d{1,2},?) (?P<year>(?:19|20)\d\d)"
+    r"(?P<rest>.*)",
+    re.I,
+)
 _MAX_HEADER_ROWS = 4
 
 
@@ -50,6 +56,26 @@ class Table:
         grid = [tuple(_clean(cell) for cell in row) + ("",) * (width - len(row)) for row in cells]
         title, columns = _column_labels(grid[:1], width)
         return cls(title, columns, tuple(Row(row[0], row[1:]) for row in grid[1:]))
+
+    def without_side_shares(self) -> "Table":
+        """Return the table without the percentages beside its amounts that have no heading of their own.
+
+        Earnings releases print so each amount's share of sales.
+        """
+        kept = [number for number in range(len(self.columns)) if not self._is_side_share(number)]
+        if len(kept) == len(self.columns):
+            return self
+        rows = (Row(row.label, tuple(row.cells[number] for number in kept)) for row in self.rows)
+        return Table(self.title, tuple(self.columns[number] for number in kept), tuple(rows))
+
+    def _is_side_share(self, number: int) -> bool:
+        if number == 0 or not self.columns[number - 1] or self._holds_only_percentages(number - 1):
+            return False
+        return self.columns[number] in ("", self.columns[number - 1]) and self._holds_only_percentages(number)
+
+    def _holds_only_percentages(self, number: int) -> bool:
+        cells = [row.cells[number] for row in self.rows if row.cells[number]]
+        return bool(cells) and all(compact_cell(cell).endswith("%") for cell in cells)
 
     def text(self, keep: frozenset[int] | None = None) -> str:
         """Return compact lines `label: column=figure; ...`, with only the rows numbered in `keep` where it is given.
@@ -127,6 +153,13 @@ def _column_labels(headers: Sequence[tuple[str, ...]], width: int) -> tuple[str,
 
 def _shorten(labels: Sequence[str]) -> tuple[str, list[str]]:
     """Return the text the labels share and the labels without it; labels told apart by their year become that year."""
+    distinct = list(dict.fromkeys(labels))
+    if len(distinct) < len(labels):
+        title, short = _shorten(distinct)
+        return title, [short[distinct.index(label)] for label in labels]
+    dated = [_DATED.fullmatch(label) for label in labels]
+    if len(labels) > 1 and all(dated) and all(found and found["span"].strip() for found in dated):
+        return _without_days([found for found in dated if found], labels)
     filled = [label for label in labels if label]
     if len(filled) < 2:
         return ("", list(labels)) if len(labels) > 1 else (next(iter(filled), ""), [""] * len(labels))
@@ -138,6 +171,17 @@ def _shorten(labels: Sequence[str]) -> tuple[str, list[str]]:
         bare = [_FOOTNOTE.sub("", label) for label in labels]
         return "; ".join(label for label in bare if not _ONLY_YEAR.match(label)), [found[0] for found in years]
     return _without_shared_words(labels)
+
+
+def _without_days(dated: Sequence[re.Match[str]], labels: Sequence[str]) -> tuple[str, list[str]]:
+    """Return the days that periods end on, and the labels without: `13 Weeks Ended Jan 28, 2023` is `13 Weeks 2023`.
+
+    Labels that their days alone tell apart keep them.
+    """
+    short = [" ".join(f"{found['span']} {found['year']} {found['rest']}".split()) for found in dated]
+    if len(set(short)) < len(set(labels)):
+        return _without_shared_words(labels)
+    return "; ".join(dict.fromkeys(f"{found['day']} {found['year']}" for found in dated)), short
 
 
 def _without_shared_words(labels: Sequence[str]) -> tuple[str, list[str]]:

@@ -14,10 +14,17 @@ import httpx
 from common.errors import ConfigurationError, UnavailableError
 from common.finance_tasks import Task
 from common.model_files import MANIFEST_NAME, ModelManifest
-from common.prompts import ANALYST_SYSTEM, FIGURES_SYSTEM, SENTIMENT_SYSTEM, Message, Role
+from common.prompts import (
+    ANALYST_SYSTEM,
+    FIGURES_SYSTEM,
+    FOLLOW_UP_MARK,
+    QUESTION_MARK,
+    SENTIMENT_SYSTEM,
+    Message,
+    Role,
+)
 from common.tokens import ChatTokenizer
 
-QUESTION_MARK = "\n\nQuestion: "
 _TASKS = {ANALYST_SYSTEM: Task.TEXT, FIGURES_SYSTEM: Task.FIGURES, SENTIMENT_SYSTEM: Task.SENTIMENT}
 _WAIT_S = 30
 _CLIENTS = 32
@@ -185,17 +192,21 @@ class ServedGenerator:
 
 
 def job_body(prompt: Prompt, max_tokens: int) -> dict[str, Any]:
-    """Return the job that asks the same as these messages; raises ConfigurationError for longer chats."""
-    if prompt.prefix or [message.role for message in prompt.messages] != [Role.SYSTEM, Role.USER]:
-        raise ConfigurationError("Jobs take one question; evaluate conversations offline with --model-dir.")
-    system, user = prompt.messages
-    evidence, mark, question = user.content.rpartition(QUESTION_MARK)
+    """Return the job that asks the same as these messages."""
+    system, first, *later = prompt.messages
+    evidence, mark, asked = first.content.rpartition(QUESTION_MARK)
+    questions = [asked, *(turn.content.removeprefix(FOLLOW_UP_MARK) for turn in later if turn.role is Role.USER)]
+    lines = [turn.content for turn in later if turn.role is Role.ASSISTANT]
     body: dict[str, Any] = {
         "task": _TASKS[system.content],
-        "question": question,
+        "question": questions[-1],
         "max_tokens": max_tokens,
         "lane": "bulk",
     }
+    if lines:
+        body["earlier"] = [
+            {"question": question, "line": line} for question, line in zip(questions, lines, strict=False)
+        ]
     context = evidence if prompt.context is None and mark else prompt.context
     return body if context is None else {**body, "context": context}
 

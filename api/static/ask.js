@@ -1,8 +1,10 @@
-// The form that asks one question, and the list of answers.
+// The form that asks one question or a follow-up, and the list of answers.
 import { byId, showProblem } from "./dom.js";
 import { Problem, postJson } from "./http.js";
 import { jobCard } from "./jobcard.js";
 import { asked, forget, remember } from "./session.js";
+
+let followed = null;
 
 const submitButton = () => byId("ask-form").querySelector("[type=submit]");
 
@@ -15,6 +17,9 @@ export function setUpAsk() {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) byId("ask-form").requestSubmit();
   });
   byId("history-clear").addEventListener("click", clear);
+  byId("follow-drop").addEventListener("click", () => follow(null));
+  // Other text than the one answered from begins anew.
+  byId("context").addEventListener("input", () => follow(null));
   for (const entry of asked().reverse()) show(entry);
 }
 
@@ -25,10 +30,12 @@ async function ask() {
   showProblem(byId("ask-problem"), null);
   submitButton().disabled = true;
   try {
-    const job = await submit(body(question, context));
-    const entry = { id: job.id, question, context };
+    const earlier = followed?.turns ?? [];
+    const job = await submit(body(question, context, earlier));
+    const entry = { id: job.id, question, context, earlier };
     remember(entry);
     show(entry, job);
+    follow(null);
   } catch (error) {
     showProblem(byId("ask-problem"), error);
   } finally {
@@ -36,11 +43,23 @@ async function ask() {
   }
 }
 
-function body(question, context) {
-  const task = byId("task").value;
+// Shows what the next question goes on from, null for a question of its own.
+function follow(next) {
+  followed = next;
+  byId("follow").hidden = next === null;
+  if (next === null) return;
+  byId("follow-question").textContent = next.turns.at(-1).question;
+  byId("context").value = next.context;
+  byId("question").value = "";
+  byId("question").focus();
+}
+
+function body(question, context, earlier) {
+  const task = earlier.length ? "auto" : byId("task").value;
   const fields = { question, max_tokens: Number(byId("max-tokens").value) || 256 };
   if (context !== null) fields.context = context;
   if (task !== "auto") fields.task = task;
+  if (earlier.length) fields.earlier = earlier;
   return fields;
 }
 
@@ -58,7 +77,7 @@ async function submit(fields) {
 }
 
 function show(entry, job = null) {
-  byId("answers").prepend(jobCard(entry, job, announce));
+  byId("answers").prepend(jobCard(entry, job, { announce, follow }));
   byId("answers-empty").hidden = true;
   byId("history-clear").hidden = false;
 }
@@ -69,6 +88,7 @@ function announce(words) {
 
 function clear() {
   forget();
+  follow(null);
   byId("answers").replaceChildren();
   byId("answers-empty").hidden = false;
   byId("history-clear").hidden = true;

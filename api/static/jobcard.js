@@ -10,16 +10,20 @@ import { timingsBar } from "./timings.js";
 
 const OWN_TEXT = "The text you gave";
 const PLACE_EVERY_MS = 2000;
+// As many as the service takes.
+const MOST_TURNS = 8;
 const ENDS = new Set(["succeeded", "failed", "cancelled", "expired"]);
 
-export function jobCard(entry, job, announce) {
+// `announce` speaks news; `follow` is told what a follow-up would go on from.
+export function jobCard(entry, job, { announce, follow: onFollowUp }) {
   const title = h("h3", { id: `q-${entry.id}` }, entry.question);
   const state = h("p", { class: "state" });
   const text = h("div", { class: "answer" });
   const cancel = h("button", { type: "button", class: "quiet" }, "Cancel");
   const below = h("div");
-  const card = h("article", { class: "card", "aria-labelledby": title.id, tabindex: "-1" }, h("div", { class: "head" }, title, cancel), state, text, below);
-  watch({ entry, card, state, text, cancel, below, announce, status: null, startedAt: null }, job);
+  const before = entry.earlier?.at(-1);
+  const card = h("article", { class: "card", "aria-labelledby": title.id, tabindex: "-1" }, h("div", { class: "head" }, title, cancel), before && h("p", { class: "hint" }, `After “${before.question}”`), state, text, below);
+  watch({ entry, card, state, text, cancel, below, announce, onFollowUp, status: null, startedAt: null }, job);
   return card;
 }
 
@@ -138,7 +142,13 @@ function succeeded(view, result) {
   fill(view.text, ...markedText(result.text, answer?.numbers));
   view.text.classList.toggle("figure", result.text.length < 40);
   const cite = view.entry.context === null ? null : (citation) => openText(OWN_TEXT, view.entry.context, citation.quote);
-  fill(view.below, answer && answerDetails(named(answer), cite), timingsBar(result.timings));
+  fill(view.below, answer && answerDetails(named(answer), cite), timingsBar(result.timings), followUp(view, answer));
+}
+
+function followUp({ entry, onFollowUp }, answer) {
+  if (answer?.task !== "figures" || answer.kind === "unparseable" || entry.context === null) return null;
+  const turns = [...(entry.earlier ?? []), { question: entry.question, line: answer.line }].slice(-MOST_TURNS);
+  return h("button", { type: "button", class: "quiet", onclick: () => onFollowUp({ context: entry.context, turns }) }, "Ask a follow-up");
 }
 
 // The service calls a job's only source "context"; people know it as what they pasted.

@@ -1,6 +1,7 @@
 """The web page in a real browser, against real processes with the fake engine."""
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from tests.support.browser import Complaints, chromium_path, running_browser
-from tests.support.page_stub import ATTACK, PageStub
+from tests.support.page_stub import ATTACK, PageStub, answered_job
 from tests.support.stack import Stack
 
 KEY = "correct-horse"
@@ -84,6 +85,32 @@ def test_a_question_is_answered_live_with_its_timings(page: Page) -> None:
     text = card.locator(".answer").inner_text()
     page.reload()
     expect(page.get_by_role("article", name=LONG).locator(".answer")).to_have_text(text)
+
+
+def test_a_follow_up_takes_what_was_asked_along(page: Page) -> None:
+    """Given an answered question, when another goes on from it, then its text, question and line are sent with it."""
+    job_id, line = f"job_{'0' * 28}", "=120.5-100.0 | million"
+    entries = json.dumps([{"id": job_id, "question": QUESTION, "context": CONTEXT}])
+    page.add_init_script(f"sessionStorage.setItem('financellm.asked', {json.dumps(entries)})")
+    page.route(f"**/v1/jobs/{job_id}", lambda route: route.fulfill(json=answered_job(job_id, "20.5 million", line)))
+    page.goto("/")
+    page.get_by_role("article", name=QUESTION).get_by_role("button", name="Ask a follow-up").click()
+    expect(page.get_by_text("Goes on from")).to_contain_text(QUESTION)
+    with page.expect_request(lambda request: request.method == "POST") as sent:
+        page.get_by_label("Question").fill("And in percent?")
+        page.get_by_role("button", name="Ask", exact=True).click()
+    body = sent.value.post_data_json
+    assert (body["question"], body["context"]) == ("And in percent?", CONTEXT)
+    assert body["earlier"] == [{"question": QUESTION, "line": line}]
+    expect(page.get_by_role("article", name="And in percent?")).to_contain_text(f"After “{QUESTION}”")
+    expect(page.get_by_text("Goes on from")).to_be_hidden()
+
+
+def test_other_text_begins_anew(page: Page) -> None:
+    page.goto("/")
+    page.evaluate("document.getElementById('follow').hidden = false")
+    page.get_by_label("Text to answer from").fill("Another page.")
+    expect(page.get_by_text("Goes on from")).to_be_hidden()
 
 
 def test_a_running_question_can_be_cancelled(page: Page) -> None:

@@ -194,3 +194,17 @@ class PageStub:
 def listed(data: list[Any]) -> dict[str, Any]:
     """A list as the service sends it, complete on one page."""
     return {"object": "list", "data": data, "has_more": False}
+
+
+def answered_job(job_id: str, text: str, line: str) -> dict[str, Any]:
+    """Return an answered job of task figures as the service shows it, as far as the page reads it."""
+    timings = {"queue_ms": 1.0, "tokenize_ms": 0.1, "prefill_ms": 50.0, "decode_ms": 80.0, "total_ms": 131.1}
+    counts = {
+        "prompt_tokens": 90,
+        "cached_prompt_tokens": 0,
+        "completion_tokens": 12,
+        "decode_tokens_per_second": 150.0,
+    }
+    answer = {"task": "figures", "kind": "number", "verification": "verified", "line": line, "numbers": []}
+    result = {"text": text, "finish_reason": "stop", "timings": timings | counts | {"batch_size_mean": 1.0}}
+    return {"id": job_id, "status": "succeeded", "result": result | {"answer": answer}}

@@ -10,7 +10,7 @@ from common.answers import AnswerLine
 from common.evidence import Document, select_evidence
 from common.numbers import plain_decimal
 from common.prompts import conversation_messages
-from common.tables import Table
+from common.tables import CELL_SEPARATOR, Table
 from training.tasks.base import Example, RowScore
 from training.tasks.finqa import EVIDENCE_BUDGET, LICENCE, FinqaTask, page_of, plain_number, target_line
 
@@ -56,7 +56,15 @@ class ConvFinqaTask:
                 licence=LICENCE,
                 source="convfinqa",
                 document=document,
+                context=_text(document),
             )
+
+
+def _text(document: Document) -> str:
+    """Return the page as users send it."""
+    rows = [("", *table.columns) for table in document.tables]
+    rows += [(row.label, *row.cells) for table in document.tables for row in table.rows]
+    return "\n".join((*(CELL_SEPARATOR.join(row) for row in rows), *document.paragraphs))
 
 
 def _lines(dialogue: dict[str, Any]) -> Iterator[AnswerLine | None]:

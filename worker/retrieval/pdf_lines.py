@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from common.numbers import parse_figure
 from common.tables import CELL_SEPARATOR
-from worker.retrieval.columns import Cell, Columns, join_signs
+from worker.retrieval.columns import Cell, Columns, is_sign, join_signs
 
 # A gap this many times the height of the line's words is wider than any space between words.
 _CELL_GAP_HEIGHTS = 1.15
@@ -72,23 +72,22 @@ def _continues(last: Word, first: Word) -> bool:
 def _cells(line: Line) -> list[Cell]:
     heights = sorted(word.top - word.bottom for word in line)
     wide = _CELL_GAP_HEIGHTS * max(heights[len(heights) * 4 // 5], _MIN_HEIGHT_POINTS)
-    cells: list[Cell] = []
+    stretches: list[list[Word]] = []
     for word in line:
-        if cells and word.left - cells[-1].right <= wide:
-            cells[-1].text += f" {word.text}"
-            cells[-1].right = max(cells[-1].right, word.right)
+        if stretches and word.left - max(before.right for before in stretches[-1]) <= wide:
+            stretches[-1].append(word)
         else:
-            cells.append(Cell(word.text, word.left, word.right))
-    return [part for cell in join_signs(cells) for part in _split_figures(cell)]
+            stretches.append([word])
+    return join_signs([cell for words in stretches for cell in _parted(words)])
 
 
-def _split_figures(cell: Cell) -> list[Cell]:
+def _parted(words: Sequence[Word]) -> list[Cell]:
     """Part figures of narrow columns that stand closer than words do: `33.9 % $ 1,199` is two cells."""
-    pieces = cell.text.replace(" %", "%").replace(" )", ")").replace("$ ", "$").split()
-    if len(pieces) < 2 or not all(_is_figure(piece) for piece in pieces):
-        return [cell]
-    width = (cell.right - cell.left) / len(pieces)
-    return [Cell(piece, cell.left + n * width, cell.left + (n + 1) * width) for n, piece in enumerate(pieces)]
+    figures = [word for word in words if _is_figure(word.text)]
+    if len(figures) > 1 and all(word in figures or is_sign(word.text) for word in words):
+        return [Cell(word.text, word.left, word.right) for word in words]
+    right = max(word.right for word in words)
+    return [Cell(" ".join(word.text for word in words), words[0].left, right)]
 
 
 def _is_figure(text: str) -> bool:

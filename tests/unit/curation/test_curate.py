@@ -10,8 +10,10 @@ from typer.testing import CliRunner
 
 from common.errors import ConfigurationError
 from training import curate, sources
+from training.evaluate import Format, Level, chosen, load
 from training.mix import collect, held_out
-from training.tasks.base import text_hash
+from training.splits import split, table_marks
+from training.tasks.base import Example, text_hash
 from training.tasks.tatqa import TatqaTask
 
 DATA = os.environ.get(curate.DATA_DIR_VARIABLE)
@@ -69,7 +71,23 @@ def test_the_data_folder_must_be_named(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_no_source_for_training_is_non_commercial_or_reported() -> None:
-    trainable = [sources.TATQA_TRAIN, sources.TATQA_EXTRA, sources.FINQA_TRAIN, sources.TFNS, *sources.XBRL]
-    assert all(source.trainable and "NC" not in source.licence for source in trainable)
-    assert not any(source.trainable for source in (sources.TATQA_DEV, sources.FINQA_DEV, sources.FINQA_DEV_RETRIEVED))
-    assert not sources.CONVFINQA.trainable
+    whole = [sources.TATQA_TRAIN, sources.TATQA_EXTRA, sources.FINQA_TRAIN, *sources.XBRL]
+    in_part = [sources.TFNS, sources.FINQA_DEV, sources.CONVFINQA]
+    assert all(source.trainable and "NC" not in source.licence for source in (*whole, *in_part))
+    assert not any(source.trainable for source in (sources.TATQA_DEV, sources.FINQA_DEV_RETRIEVED))
+
+
+def test_finqa_pages_are_either_reported_or_trained_on(shared_data: Path) -> None:
+    """Given FinQA's dev split, when the mix takes its share, then no page or table of it is reported on."""
+    found = list(collect(shared_data, frozenset({"finqa_dev"}), seed=1))
+    parts = split(found, held_out(shared_data), selection_share=0.0, seed=1)
+    assert {row.source for row in parts.train} == {"finqa_dev", "convfinqa"}
+    assert 300 < len(parts.train) < len(found)
+    reported: list[Example] = []
+    for form in (Format.FINQA, Format.CONVFINQA):
+        path = (sources.FINQA_DEV_RETRIEVED if form is Format.FINQA else sources.CONVFINQA).locate(shared_data)
+        reported += chosen(form, load(form, path, Level.BALANCED)[1], None, None)
+    assert len(reported) > 400
+    assert not {row.group for row in reported} & {row.group for row in parts.train}
+    tables = {mark for row in reported if row.document for mark in table_marks(row.document)}
+    assert not [row.uid for row in parts.train if row.document and tables & table_marks(row.document)]

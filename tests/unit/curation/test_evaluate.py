@@ -11,9 +11,9 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from api.schemas import JobSubmission
-from common.errors import ConfigurationError, UnavailableError
+from common.errors import UnavailableError
 from common.jobs import Lane
-from common.prompts import Message, Role, figures_messages, question_messages, sentiment_messages
+from common.prompts import conversation_messages, figures_messages, question_messages, sentiment_messages
 from training import evaluate as command
 from training.evaluation import bootstrap, evaluate, summary
 from training.generators import Generated, Prompt, ServedGenerator, job_body
@@ -122,8 +122,11 @@ def test_jobs_carry_the_task_of_their_messages() -> None:
     assert body["task"] == "sentiment"
     assert "context" not in body
     assert job_body(Prompt(question_messages("Why?", "A", None)), 5)["task"] == "text"
-    with pytest.raises(ConfigurationError):
-        job_body(Prompt((Message(Role.USER, "hi"),)), 5)
+    turns = [("Sales?", "5 | none"), ("And in 2018?", "4 | none")]
+    body = job_body(Prompt(conversation_messages(turns, "The change?", "A"), context="A | B"), 30)
+    assert body["question"] == "The change?"
+    assert body["context"] == "A | B"
+    assert body["earlier"] == [{"question": question, "line": line} for question, line in turns]
 
 
 def served(statuses: Sequence[str]) -> httpx.MockTransport:

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.contexts import parse_context
 from common.evidence import (
     BALANCED,
     WHOLE,
     Budget,
     Document,
     estimated_tokens,
-    parse_context,
     scale_line,
     select_evidence,
     split_sentences,
@@ -140,3 +140,15 @@ def test_abbreviations_do_not_end_sentences() -> None:
         "It paid $1.2 million.",
         "No. 5 closed.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("question", "line"),
+    [
+        ("What were net sales in 2023?", "Net sales: 2023=3227; 2022=2729"),
+        ("What share of net sales was it?", "Net sales: 2023=3227; 2023=100.0%; 2022=2729; 2022=100.0%"),
+    ],
+)
+def test_shares_beside_amounts_are_for_questions_about_shares(question: str, line: str) -> None:
+    context = " | 2023 |  | 2022 | \nNet sales | $3,227 | 100.0% | $2,729 | 100.0%\nTax | 97 | 3.0% | 82 | 3.0%"
+    assert line in select_evidence(question, parse_context(context)).text.splitlines()

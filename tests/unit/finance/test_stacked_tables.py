@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.evidence import parse_context, select_evidence
+from common.contexts import parse_context
+from common.evidence import select_evidence
 from common.stacked_tables import rejoin_rows
 
 INCOME = """INCOME STATEMENTS
@@ -86,7 +87,7 @@ def test_captions_stand_above_their_periods() -> None:
     for label in ("Sales", "Costs", "Profit"):
         lines += [label, "1", "2", "3", "4"]
     table = parse_context("\n".join(lines)).tables[0]
-    assert table.columns == ("Three 2023", "Three 2022", "Six 2023", "Six 2022")
+    assert table.columns == ("Three months 2023", "Three months 2022", "Six months 2023", "Six months 2022")
     assert table.title == "months ended June 30"
 
 

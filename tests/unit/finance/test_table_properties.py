@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.evidence import parse_context, select_evidence
+from common.contexts import parse_context
+from common.evidence import select_evidence
 from common.finance_requests import context_request
 from common.finance_tasks import Task
 from common.tables import Table

@@ -40,6 +40,35 @@ def test_full_dates_become_years_and_their_days_the_title() -> None:
     assert table.title == "$m, December 31"
 
 
+def test_periods_of_other_lengths_keep_their_length_and_year() -> None:
+    """Given weeks or months that end on the same days, then a column is named by its length and year."""
+    table = Table.from_cells(
+        [
+            ["", "13 Weeks Ended", "", "52 Weeks Ended", ""],
+            ["", "January 28, 2023", "January 29, 2022", "January 28, 2023", "January 29, 2022"],
+            ["Net sales", "$3,227", "$2,729", "$10,209", "$8,631"],
+        ]
+    )
+    assert table.columns == ("13 Weeks 2023", "13 Weeks 2022", "52 Weeks 2023", "52 Weeks 2022")
+    assert table.title == "January 28, 2023; January 29, 2022"
+
+
+def test_columns_told_apart_by_their_days_keep_them() -> None:
+    table = Table.from_cells([["", "At March 31, 2023", "At June 30, 2023"], ["Cash", "1", "2"]])
+    assert table.columns == ("March 31,", "June 30,")
+
+
+def test_shares_beside_amounts_can_be_left_out() -> None:
+    """Given percentages under no heading of their own, when the table is asked without them, then amounts stay."""
+    grid = [["", "2023", "", "2022", ""], ["Net sales", "$3,227", "100.0%", "$2,729", "100.0%"]]
+    table = Table.from_cells([*grid, ["Net income", "341", "10.6%", "289", "10.6%"]])
+    assert table.without_side_shares().text() == "Net sales: 2023=3227; 2022=2729\nNet income: 2023=341; 2022=289"
+    named = Table.from_cells([["", "2023", "% of sales"], ["Net sales", "3,227", "100.0%"]])
+    assert named.without_side_shares() == named
+    margins = Table.from_cells([["", "2023", "", "2022"], ["Margin", "10.6%", "10.7%", "10.8%"]])
+    assert margins.without_side_shares() == margins
+
+
 def test_a_lone_column_needs_no_name_in_its_cells() -> None:
     table = Table.from_cells([["", "Amount"], ["Goodwill", "7"], ["Cash", "8"]])
     assert table.text() == "Amount\nGoodwill: 7\nCash: 8"

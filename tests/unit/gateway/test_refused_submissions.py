@@ -11,6 +11,7 @@ from tests.unit.gateway.conftest import MakeClient
 from tests.unit.gateway.problems import problem
 
 QUESTION = {"question": "What was revenue?"}
+TURN = {"question": "What were sales?", "line": "5 | million"}
 
 
 @pytest.mark.parametrize(
@@ -55,6 +56,13 @@ QUESTION = {"question": "What was revenue?"}
         ({"task": "figures"}, "context"),
         ({"task": "figures", "context": "x", "system": "Be brief."}, "system"),
         ({"task": "sentiment", "system": "Be brief."}, "system"),
+        ({"earlier": [TURN]}, "earlier"),
+        ({"earlier": [TURN], "context": "x", "system": "Be brief."}, "earlier"),
+        ({"earlier": [TURN], "context": "x", "task": "text"}, "earlier"),
+        ({"earlier": [TURN] * 9, "context": "x"}, "earlier"),
+        ({"earlier": [TURN, TURN | {"line": "about five"}], "context": "x"}, "earlier.1.line"),
+        ({"earlier": [TURN | {"question": " "}], "context": "x"}, "earlier.0.question"),
+        ({"earlier": [{"question": "x"}], "context": "x"}, "earlier.0.line"),
         ({"model": "gpt"}, "model"),
         ({"Question": "x"}, "Question"),
     ],

@@ -7,8 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
+from common.finance_tasks import Task
 from common.jobs import Lane
 from common.operations import claim, heartbeat
+from common.prompts import FIGURES_SYSTEM, Role
 from common.store import JobStore
 from tests.support.values import WORKER
 from tests.unit.gateway.conftest import MakeClient
@@ -92,6 +94,26 @@ async def test_the_task_a_worker_gets(
     request = claimed.job.request
     assert request.task == task
     assert [source.text for source in request.sources] == ([change["context"]] if "context" in change else [])
+
+
+async def test_a_follow_up_is_asked_behind_its_earlier_turns(client: httpx.AsyncClient, worker_store: JobStore) -> None:
+    """Given an answered question, when another goes on from it, then a worker gets both, and evidence for both."""
+    rows = "\n".join(f"Line {number} of many others | {number} | {number + 1}" for number in range(200))
+    body = {
+        "question": "And in 2022?",
+        "context": f" | 2023 | 2022\n{rows}\nFreight revenue | 120.5 | 100.0",
+        "earlier": [{"question": "What was freight revenue in 2023?", "line": "120.5 | million"}],
+    }
+    assert (await client.post("/v1/jobs", json=body)).status_code == 202
+    claimed = worker_store.run(claim("w", Lane.INTERACTIVE, 10_000))
+    assert claimed is not None
+    system, first, line, follow_up = claimed.job.request.messages
+    assert system.content == FIGURES_SYSTEM
+    assert "Freight revenue: 2023=120.5; 2022=100.0" in first.content
+    assert first.content.endswith("\n\nQuestion: What was freight revenue in 2023?")
+    assert (line.role, line.content) == (Role.ASSISTANT, "120.5 | million")
+    assert (follow_up.role, follow_up.content) == (Role.USER, "Question: And in 2022?")
+    assert (claimed.job.request.task, claimed.job.request.question) == (Task.FIGURES, "And in 2022?")
 
 
 async def test_a_prompt_over_the_limit_states_tokens_and_limit(make_client: MakeClient) -> None:

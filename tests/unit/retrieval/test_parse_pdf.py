@@ -36,6 +36,59 @@ def test_headers_read_column_by_column_are_put_in_rows() -> None:
     assert lines[2] == "Revenue | 1,234 | 1,111"
 
 
+def test_figures_closer_than_words_are_cells() -> None:
+    """Given narrow columns, some wide figures among them, and centred headings, then each figure has its own cell."""
+    texts = [
+        *((275.0, 730.0, "13 Weeks Ended"), (415.0, 730.0, "52 Weeks Ended")),
+        *((50.0, 716.0, "(In millions)"), (272.0, 716.0, "2022"), (322.0, 716.0, "2021")),
+        *((412.0, 716.0, "2022"), (462.0, 716.0, "2021")),
+    ]
+    rows = (
+        ("Net sales", "$3,226.8", "$2,729.4", "$10,208.6", "$8,630.9"),
+        ("Expenses", "$762.7", "$650.0", "$2,395.3", "$2,061.5"),
+        ("Stores", "12", "6", "47", "44"),
+    )
+    for number, (label, *figures) in enumerate(rows):
+        y = 702.0 - 14 * number
+        texts.append((50.0, y, label))
+        texts += [
+            (right - 5.2 * len(figure), y, figure)
+            for right, figure in zip((300.0, 350.0, 440.0, 490.0), figures, strict=True)
+        ]
+    lines = parse_document("a.pdf", pdf([texts])).page(1).text.split("\n")
+    assert lines[0] == " | 13 Weeks Ended |  | 52 Weeks Ended | "
+    assert lines[2:] == [" | ".join(row) for row in rows]
+
+
+def test_dashes_make_no_columns_and_wide_headings_stay_above_theirs() -> None:
+    """Given dashes right of the figures and dates wider than them, then there are as many columns as dates."""
+    texts = [(400.0, 730.0, "January 28, 2023"), (500.0, 730.0, "January 29, 2022")]
+    for y, label, first, second in ((716.0, "Cash", "1,874", "2,936"), (702.0, "Goodwill", "1,383", "1,384")):
+        texts += [(30.0, y, label), (455.0, y, first), (555.0, y, second)]
+    texts += [(30.0, 688.0, "Preferred stock"), (483.0, 688.0, "-"), (583.0, 688.0, "-")]
+    lines = parse_document("a.pdf", pdf([texts])).page(1).text.split("\n")
+    assert lines == [
+        " | January 28, 2023 | January 29, 2022",
+        "Cash | 1,874 | 2,936",
+        "Goodwill | 1,383 | 1,384",
+        "Preferred stock | - | -",
+    ]
+
+
+def test_a_figure_across_two_columns_does_not_join_them() -> None:
+    """Given one figure as wide as two columns, when full rows show both, then the columns stay apart."""
+    texts = []
+    for y, label, first, second in (
+        (730.0, "Goods", "547", "219"),
+        (716.0, "Rent", "233", "497"),
+        (702.0, "Fees", "128", "450"),
+    ):
+        texts += [(250.0, y, label), (400.0, y, first), (440.0, y, second)]
+    texts += [(250.0, 688.0, "Total"), (405.0, 688.0, "1,234,567")]
+    lines = parse_document("a.pdf", pdf([texts])).page(1).text.split("\n")
+    assert lines[:3] == ["Goods | 547 | 219", "Rent | 233 | 497", "Fees | 128 | 450"]
+
+
 def test_prose_stays_prose() -> None:
     """Given a sentence, when it is read, then it is one line without cells."""
     assert parse_document("a.pdf", pdf([_PROSE])).page(1).text == _PROSE[0][2]

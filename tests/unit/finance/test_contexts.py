@@ -1,0 +1,49 @@
+"""Contexts as text: tables that headings cut, captions above them, and where a table ends."""
+
+import pytest
+
+from common.contexts import parse_context
+
+STATEMENT = """January 28, 2023 | January 29, 2022
+Net sales | $3,226,773 | $2,729,388
+Net income per common share:
+Basic | $6.73 | $5.44"""
+
+
+def test_headings_between_rows_are_sections_of_one_table() -> None:
+    """Given a statement whose headings have no cells, when it is read, then every row keeps its columns' names."""
+    document = parse_context(" | 2023 | 2022\nRevenue:\nGoods | 5 | 4\nOther revenue\nand fees:\nRent | 2 | 1")
+    (table,) = document.tables
+    assert table.text() == ("Revenue:\nGoods: 2023=5; 2022=4\nOther revenue:\nand fees:\nRent: 2023=2; 2022=1")
+    assert document.paragraphs == ()
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        "Revenue grew because prices rose.",
+        "a\nb\nc\nd",
+        "",
+        "x" * 201,
+    ],
+)
+def test_text_ends_a_table(between: str) -> None:
+    """Given a sentence, many lines, a blank or a long line between rows, then the rows behind it are another table."""
+    document = parse_context(f" | 2023 | 2022\nGoods | 5 | 4\n{between}\nRent | 2 | 1\nFees | 3 | 3")
+    assert [len(table.rows) for table in document.tables] == [1, 2]
+    assert document.tables[1].columns == ("", "")
+
+
+def test_another_header_or_width_begins_another_table() -> None:
+    for second in (" | 2021 | 2020\nRent | 2 | 1", "Rent | 2 | 1 | 0\nFees | 2 | 1 | 0"):
+        document = parse_context(f" | 2023 | 2022\nGoods | 5 | 4\nLeases\n{second}")
+        assert len(document.tables) == 2
+        assert document.paragraphs == ("Leases",)
+
+
+def test_a_caption_above_a_table_is_part_of_its_title() -> None:
+    document = parse_context(f"Exhibit 1\n13 Weeks Ended\n | {STATEMENT}")
+    assert document.tables[0].title == "13 Weeks Ended, January 28, 2023; January 29, 2022"
+    assert document.paragraphs == ("Exhibit 1",)
+    prose = "Sales rose in the year ended January 28, 2023, which had one week more than the year before."
+    assert parse_context(f"{prose}\n | {STATEMENT}").paragraphs == (prose,)
