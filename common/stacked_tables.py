@@ -3,6 +3,7 @@
 Tools that take the text out of a PDF often print each cell on a line of its own, so that a figure stands far from its
 label and its year. A table is taken for one only where its periods stand above it and where rows have as many figures.
 Where a row lacks a figure and has the number of a note instead, that number stands in the missing figure's column.
+Where full rows have no blank lines among their figures, a blank line in another row is an empty cell.
 """
 
 import re
@@ -31,11 +32,32 @@ _CLOSING = re.compile(r"[)]\s?%?|%")
 
 @dataclass(slots=True)
 class _Entry:
-    """A label with the figures that follow it, and the lines it came from."""
+    """A label with the figures that follow it, and the lines it came from.
+
+    `slots` are the figures with an empty text for each blank line among and behind them; the first `beside_label` of
+    the figures stand on the label's own line.
+    """
 
     label: str
     cells: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
+    slots: list[str] = field(default_factory=list)
+    beside_label: int = 0
+
+    def row(self, columns: int, *, blanks_are_cells: bool) -> list[str] | None:
+        """Return label and cells where there is one for each column, None where nobody can tell."""
+        if not self.label:
+            return None
+        if len(self.cells) == columns:
+            return [self.label, *self.cells]
+        if len(self.cells) - self.beside_label == columns:  # `net of allowances of $95 and $103` is all label
+            return [self.lines[0], *self.cells[self.beside_label :]]
+        return [self.label, *self.slots] if blanks_are_cells and len(self.slots) == columns else None
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether no blank line stands among the figures."""
+        return "" not in self.slots[: self.slots.index(self.cells[-1]) + 1]
 
 
 def rejoin_rows(lines: Sequence[str]) -> list[str]:
@@ -104,10 +126,14 @@ def _body(lines: Sequence[str], start: int, columns: int) -> tuple[list[str], in
     """Return the rows of a table, headings among them, and the number of the line after its last row of figures."""
     rows: list[str] = []
     kept_rows, kept_end = 0, start
+    blanks_are_cells = False
     for entry, end in _entries(lines, start):
-        if entry.label and len(entry.cells) == columns:
-            rows.append(CELL_SEPARATOR.join([entry.label, *entry.cells]))
+        row = entry.row(columns, blanks_are_cells=blanks_are_cells)
+        if row is not None:
+            rows.append(CELL_SEPARATOR.join(row))
             kept_rows, kept_end = len(rows), end
+            if len(entry.cells) == columns:
+                blanks_are_cells = entry.is_dense
         else:
             rows.append(" ".join(entry.lines) + CELL_SEPARATOR.rstrip())
         if len(rows) - kept_rows > _MAX_GAP or _header(lines, end).is_table:
@@ -120,10 +146,13 @@ def _entries(lines: Sequence[str], start: int) -> Iterator[tuple[_Entry, int]]:
     entry = _Entry("")
     for number in range(start, len(lines)):
         line = " ".join(lines[number].split())
+        if not line and entry.label and len(entry.slots) <= _MAX_COLUMNS:
+            entry.slots.append("")
         if _says_nothing(line):
             continue
         if entry.cells and _CLOSING.fullmatch(line):
             entry.cells[-1] += _joined(line)
+            entry.slots = [*_without_last_blanks(entry.slots)[:-1], entry.cells[-1]]
             entry.lines.append(line)
             continue
         if len(entry.cells) > _MAX_COLUMNS:  # no row: what follows may be
@@ -134,11 +163,19 @@ def _entries(lines: Sequence[str], start: int) -> Iterator[tuple[_Entry, int]]:
         if label and (entry.label or entry.cells):
             yield entry, number
             entry = _Entry("")
+        cells = [] if found is None else [_joined(match[0]) for match in _ONE_CELL.finditer(found["cells"])]
+        entry.beside_label = entry.beside_label or (len(cells) if label else 0)
         entry.label = entry.label or label
-        entry.cells += [] if found is None else [_joined(match[0]) for match in _ONE_CELL.finditer(found["cells"])]
+        entry.cells += cells
+        entry.slots += cells
         entry.lines.append(line)
     if entry.lines:
         yield entry, len(lines)
+
+
+def _without_last_blanks(slots: list[str]) -> list[str]:
+    filled = [number for number, slot in enumerate(slots) if slot]
+    return slots[: filled[-1] + 1] if filled else []
 
 
 def _says_nothing(line: str) -> bool:

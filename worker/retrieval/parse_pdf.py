@@ -10,8 +10,9 @@ import pypdfium2.raw as pdfium_raw
 
 from worker.retrieval.limits import Deadline, ParseLimits, check_pages
 from worker.retrieval.pages import Page
-from worker.retrieval.pdf_lines import Line, Word, page_text
+from worker.retrieval.pdf_lines import page_text
 from worker.retrieval.problems import DocumentError, Problem
+from worker.retrieval.words import Line, Word
 
 # Below this many characters a page a document has no text layer worth the name (page numbers, stamps).
 _MIN_MEAN_CHARS = 20

@@ -1,11 +1,12 @@
 """Lines and table rows from the positions of a PDF page's words."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from common.numbers import parse_figure
 from common.tables import CELL_SEPARATOR
 from worker.retrieval.columns import Cell, Columns, is_sign, join_signs
+from worker.retrieval.letter_spacing import is_letter_spaced, rejoined
+from worker.retrieval.words import Line, Word
 
 # A gap this many times the height of the line's words is wider than any space between words.
 _CELL_GAP_HEIGHTS = 1.15
@@ -14,23 +15,10 @@ _LINES_LOOKED_BACK = 5
 _MAX_LINES_WITHOUT_CELLS = 3
 
 
-@dataclass(slots=True)
-class Word:
-    """A word with its box in points, the origin at the bottom left of the page."""
-
-    text: str
-    left: float
-    right: float
-    bottom: float
-    top: float
-
-
-Line = list[Word]
-
-
 def page_text(lines: Sequence[Line]) -> str:
     """Return the page's text from its lines in reading order, table rows as `label | cell | cell`, empty cells kept."""
-    rows = [_cells(line) for line in _restored(lines)]
+    ordered = rejoined(lines) if is_letter_spaced(lines) else _restored(lines)
+    rows = [_cells(line) for line in ordered]
     return "\n".join(_texts([row for row in rows if row]))
 
 

@@ -81,6 +81,27 @@ def test_a_row_with_a_missing_figure_gets_no_column() -> None:
     assert [row.cells for row in table.rows] == [("5", "4"), ("", ""), ("7", "8"), ("1", "2")]
 
 
+def test_figures_of_a_label_are_no_cells() -> None:
+    """Given a label that ends in figures, when as many as there are periods follow it, then it is all label."""
+    lines = ["2018", "2017", "Receivables net of allowances of $95 and $103", "5,020", "4,911"]
+    assert rejoin_rows([*lines, *"Cash 5 4,Debt 7 8".split(",")])[1:] == [
+        "Receivables net of allowances of $95 and $103 | 5,020 | 4,911",
+        "Cash | 5 | 4",
+        "Debt | 7 | 8",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("blank", "row"), [([], "Gain | -2 |  | 9"), ([" "], "Gain -2 9 |")], ids=["dense", "blank lines everywhere"]
+)
+def test_a_blank_line_is_an_empty_cell_where_others_have_none(blank: list[str], row: str) -> None:
+    """Given rows without blank lines among their figures, when one has such a line, then it is an empty cell."""
+    lines = ["2022", "2021", "2020"]
+    for label in ("Sales", "Costs", "Profit"):
+        lines += [label, *blank, "1", *blank, "2", *blank, "3"]
+    assert row in rejoin_rows([*lines, "Gain", *blank, "-2", " ", *blank, "9", "Tax", "1", "1", "1"])
+
+
 def test_captions_stand_above_their_periods() -> None:
     """Given two captions over two periods each, when read, then each column is named by both."""
     lines = ["Three months ended June 30,", "Six months ended June 30,", "2023", "2022", "2023", "2022"]
@@ -88,7 +109,7 @@ def test_captions_stand_above_their_periods() -> None:
         lines += [label, "1", "2", "3", "4"]
     table = parse_context("\n".join(lines)).tables[0]
     assert table.columns == ("Three months 2023", "Three months 2022", "Six months 2023", "Six months 2022")
-    assert table.title == "months ended June 30"
+    assert table.title == "June 30, 2023; June 30, 2022"
 
 
 @pytest.mark.parametrize(
