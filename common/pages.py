@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 # Part of every content address: a change of the text a parser gives must change it.
-PARSER_VERSION = 2
+PARSER_VERSION = 3
 
 
 class MediaKind(StrEnum):

@@ -99,7 +99,7 @@ def test_a_follow_up_takes_what_was_asked_along(page: Page) -> None:
     with page.expect_request(lambda request: request.method == "POST") as sent:
         page.get_by_label("Question").fill("And in percent?")
         page.get_by_role("button", name="Ask", exact=True).click()
-    body = sent.value.post_data_json
+    body = json.loads(sent.value.post_data or "")
     assert (body["question"], body["context"]) == ("And in percent?", CONTEXT)
     assert body["earlier"] == [{"question": QUESTION, "line": line}]
     expect(page.get_by_role("article", name="And in percent?")).to_contain_text(f"After “{QUESTION}”")

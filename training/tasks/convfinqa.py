@@ -42,8 +42,8 @@ class ConvFinqaTask:
         evidence = select_evidence(" ".join(questions), document, EVIDENCE_BUDGET).text
         lines = [None if line is None else str(line) for line in _lines(dialogue)]
         for turn in range(len(questions))[-(self._last_turns or len(questions)) :]:
-            line, earlier = lines[turn], lines[:turn]
-            if line is None or None in earlier:
+            line, earlier = lines[turn], [before for before in lines[:turn] if before is not None]
+            if line is None or len(earlier) < turn:
                 continue
             history = tuple(zip(questions[:turn], earlier, strict=True))
             yield Example(

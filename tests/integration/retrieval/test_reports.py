@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.financebench_cases import evidence_cases
+from tests.bench.tables import table_rows
 from tests.support.pdf_files import pdf, statement_page
 from worker.retrieval import parse_process
 from worker.retrieval.blobs import FolderBlobs
@@ -128,3 +129,20 @@ def test_a_reader_that_dies_or_hangs_is_one_files_problem(tmp_path: Path, monkey
         with pytest.raises(DocumentError) as caught:
             parse_isolated("a.pdf", b"%PDF-", ParseLimits(max_seconds=0.2))
         assert caught.value.problem is problem
+
+
+def test_rows_of_real_tables_keep_their_columns_names(shared_data: Path) -> None:
+    """Given real statements, when their pages are read for prompts, then nearly every figure's column has its name."""
+    folder = shared_data / "reports"
+    for path in (folder / "pdf" / "ULTABEAUTY_2023Q4_EARNINGS.pdf", folder / "html" / "BuckleInc.8-K.EX99.1.html"):
+        found = table_rows(parse_document(path.name, path.read_bytes()))
+        assert found.rows > 40
+        assert (found.unnamed, found.crowded) == (0, 0)
+
+
+def test_pages_of_single_letters_hold_whole_figures(shared_data: Path) -> None:
+    """Given a report with pages whose letters stand alone, when it is read, then words and figures are whole."""
+    path = shared_data / "reports" / "pdf" / "JOHNSON_JOHNSON_2022_10K.pdf"
+    rows = parse_document(path.name, path.read_bytes()).page(84).text.splitlines()
+    assert "U.S. | 28,604 | 27,954 | 25,735 | 2.3 | 8.6" in rows
+    assert "International | — | — | — | — | —" in rows

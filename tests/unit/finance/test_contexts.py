@@ -47,3 +47,28 @@ def test_a_caption_above_a_table_is_part_of_its_title() -> None:
     assert document.paragraphs == ("Exhibit 1",)
     prose = "Sales rose in the year ended January 28, 2023, which had one week more than the year before."
     assert parse_context(f"{prose}\n | {STATEMENT}").paragraphs == (prose,)
+
+
+def test_lines_that_a_page_wrapped_are_paragraphs_again() -> None:
+    """Given prose cut at the page's width, when it is read, then sentences are whole and headings stay alone."""
+    lines = [
+        "Results",
+        "Net sales increased 18.2% to $3.2 billion compared to $2.7 billion in the fourth",
+        "quarter of fiscal 2021. Gross profit rose to 37.6% of net sales, mainly because of",
+        "Lower shrink and higher prices.",
+        "Outlook",
+        "For fiscal 2023, the company plans to open new stores, to remodel others, and to buy",
+        "back shares.",
+    ]
+    assert parse_context("\n".join(lines)).paragraphs == (
+        "Results",
+        " ".join(lines[1:4]),
+        "Outlook",
+        " ".join(lines[5:]),
+    )
+
+
+def test_long_paragraphs_and_lists_are_left_alone() -> None:
+    """Given paragraphs that no page cut, when they are read, then each stays one, with and without a full stop."""
+    paragraphs = ("Free cash flow is used " + "to plan and to report " * 12, "it excludes interest", "and taxes")
+    assert parse_context("\n".join(paragraphs)).paragraphs == tuple(" ".join(text.split()) for text in paragraphs)
