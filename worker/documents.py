@@ -6,11 +6,11 @@ from common import collection_operations as operations
 from common.collections import DocumentFacts, DocumentRecord, ItemError, upload_key
 from common.errors import UnavailableError
 from common.files import FileStore
+from common.pages import Document
 from common.store import JobStore
 from common.telemetry import get_logger
 from worker.retrieval.library import Entry, Library
 from worker.retrieval.metadata import Form, Metadata
-from worker.retrieval.pages import Document
 from worker.retrieval.problems import DocumentError
 from worker.settings import WorkerSettings
 

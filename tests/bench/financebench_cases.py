@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from common.pages import Document, MediaKind, Page
 from common.stacked_tables import rejoin_rows
-from worker.retrieval.pages import Document, MediaKind, Page
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from common.pages import Document
 from tests.bench.financebench_cases import Case, evidence_cases, missing_report_cases, transplanted
 from tests.bench.report import percentile, print_line, print_table
 from worker.retrieval.blobs import FolderBlobs
 from worker.retrieval.embed import MiniLm, passages
 from worker.retrieval.index import Segment
-from worker.retrieval.pages import Document
 from worker.retrieval.parse import parse_document
 from worker.retrieval.ranking import Weights
 from worker.retrieval.search import SearchOptions, search

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.contexts import parse_context
+from common.pages import Document
 from common.tables import Row, Table, is_value
 from tests.bench.report import print_line, print_table
-from worker.retrieval.pages import Document
 from worker.retrieval.parse import parse_document
 
 

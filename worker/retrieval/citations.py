@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from worker.retrieval.pages import Document, Page
+from common.pages import Document, Page
 
 # A cell border is white space for a reader; typographic signs have plain twins.
 _SPACE = re.compile(r"[\s|]+")

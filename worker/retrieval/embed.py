@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
 from common.errors import ModelFilesError
-from worker.retrieval.pages import Document
+from common.pages import Document
 
 FloatArray = npt.NDArray[np.float32]
 _MAX_TOKENS = 256

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from common.page_kinds import PageKind
+from common.pages import Document
 from worker.retrieval.kinds import headings_of, page_kinds
 from worker.retrieval.metadata import Form, Metadata, combined, head_metadata, name_metadata
-from worker.retrieval.pages import Document
 from worker.retrieval.terms import terms
 
 # Part of the file; a segment of another version is built again from the parsed document.

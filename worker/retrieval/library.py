@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from common.pages import document_key
+from common.pages import Document, content_address, document_key
 from worker.retrieval.blobs import Blobs
 from worker.retrieval.embed import passages
 from worker.retrieval.index import INDEX_VERSION, Segment
 from worker.retrieval.limits import ParseLimits
-from worker.retrieval.pages import Document, content_address
 from worker.retrieval.parse_process import parse_isolated
 from worker.retrieval.search import Embedder, Hit, SearchOptions, search
 

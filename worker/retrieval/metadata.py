@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from worker.retrieval.pages import Document
+from common.pages import Document
 
 _FIRST_PAGES = 3
 _LEGAL_SUFFIXES = frozenset(

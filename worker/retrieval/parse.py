@@ -3,8 +3,8 @@
 import hashlib
 import re
 
+from common.pages import Document, MediaKind, Page
 from worker.retrieval.limits import ParseLimits, check_bytes
-from worker.retrieval.pages import Document, MediaKind, Page
 from worker.retrieval.parse_html import parse_html
 from worker.retrieval.parse_pdf import parse_pdf
 from worker.retrieval.parse_text import parse_text

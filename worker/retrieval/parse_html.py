@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from common.pages import Page
 from worker.retrieval.html_tables import is_layout, table_lines
 from worker.retrieval.limits import Deadline, ParseLimits, check_pages
 from worker.retrieval.page_split import PAGE_CHARS, split_lines
-from worker.retrieval.pages import Page
 from worker.retrieval.problems import DocumentError, Problem
 
 _BREAK = "\f"

@@ -8,8 +8,8 @@ from typing import Any
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_raw
 
+from common.pages import Page
 from worker.retrieval.limits import Deadline, ParseLimits, check_pages
-from worker.retrieval.pages import Page
 from worker.retrieval.pdf_lines import page_text
 from worker.retrieval.problems import DocumentError, Problem
 from worker.retrieval.words import Line, Word

@@ -12,8 +12,8 @@ import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from common.pages import Document
 from worker.retrieval.limits import ParseLimits, check_bytes
-from worker.retrieval.pages import Document
 from worker.retrieval.parse import parse_document
 from worker.retrieval.problems import DocumentError, Problem
 

@@ -2,11 +2,11 @@
 
 import re
 
+from common.pages import Page
 from common.stacked_tables import rejoin_rows
 from common.tables import CELL_SEPARATOR
 from worker.retrieval.limits import ParseLimits, check_pages
 from worker.retrieval.page_split import PAGE_CHARS, split_lines
-from worker.retrieval.pages import Page
 from worker.retrieval.problems import DocumentError, Problem
 
 _RULE = re.compile(r"^[\s|:+=-]*-{3,}[\s|:+=-]*$")

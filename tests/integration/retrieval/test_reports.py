@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from common.pages import Document, content_address
 from tests.bench.financebench_cases import evidence_cases
 from tests.bench.tables import table_rows
 from tests.support.pdf_files import pdf, statement_page
@@ -13,7 +14,6 @@ from worker.retrieval.blobs import FolderBlobs
 from worker.retrieval.citations import cite_span, find_quote, is_valid, line_around
 from worker.retrieval.library import Entry, Library
 from worker.retrieval.limits import ParseLimits
-from worker.retrieval.pages import Document, content_address
 from worker.retrieval.parse import parse_document
 from worker.retrieval.parse_process import parse_isolated
 from worker.retrieval.problems import DocumentError, Problem

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.pages import Document, MediaKind, Page
 from worker.retrieval.citations import cite, find_quote, is_valid, line_around
-from worker.retrieval.pages import Document, MediaKind, Page
 
 _TEXT = "Net sales rose.\nInventories | 5,372 |  | 4,985\nThe Company’s  results were “strong”."
 _DOCUMENT = Document("0" * 64, "a.pdf", MediaKind.PDF, (Page(1, "Cover"), Page(2, _TEXT)))

@@ -12,8 +12,8 @@ from tokenizers.pre_tokenizers import Whitespace
 from transformers import BertConfig, BertModel
 
 from common.errors import ModelFilesError
+from common.pages import Document, MediaKind, Page
 from worker.retrieval.embed import MiniLm, passages
-from worker.retrieval.pages import Document, MediaKind, Page
 
 _WORDS = ["[PAD]", "[UNK]", "cash", "flow", "debt", "net", "income", "sales"]
 _TEXTS = ["cash flow", "net income sales debt cash flow net net", "debt"]

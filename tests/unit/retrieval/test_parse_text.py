@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.retrieval.pages import Document, Page, page_content
+from common.pages import Document
 from worker.retrieval.parse import parse_document
 from worker.retrieval.problems import DocumentError, Problem
 
@@ -25,16 +25,6 @@ def test_binary_files_are_refused() -> None:
     with pytest.raises(DocumentError) as caught:
         parse_document("a.txt", bytes(range(32)) * 50)
     assert caught.value.problem is Problem.WRONG_TYPE
-
-
-def test_page_content_gives_tables_and_paragraphs() -> None:
-    """Given a page, when its content is taken, then rows are a labelled table and torn lines are joined."""
-    rows = " | 2022 | 2021\nNet sales | 1,234 | 1,111\nNet income | 5 | 7\n"
-    text = f"{rows}Sales rose because prices were raised in all the regions we serve,\nand costs fell."
-    content = page_content(Page(1, text))
-    assert content.tables[0].columns == ("2022", "2021")
-    assert content.tables[0].rows[0].cells == ("1,234", "1,111")
-    assert content.paragraphs == ("Sales rose because prices were raised in all the regions we serve, and costs fell.",)
 
 
 def test_documents_survive_their_bytes() -> None:

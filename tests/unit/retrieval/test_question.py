@@ -3,9 +3,9 @@
 import pytest
 
 from common.page_kinds import PageKind
+from common.pages import Document, MediaKind, Page
 from worker.retrieval.kinds import page_kinds
 from worker.retrieval.metadata import Form, Metadata, aliases, name_metadata, read_metadata
-from worker.retrieval.pages import Document, MediaKind, Page
 from worker.retrieval.query import name_forms, read_question
 from worker.retrieval.search import period_factor
 from worker.retrieval.terms import terms

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from common.pages import Document, MediaKind, Page
 from worker.retrieval.index import FloatArray, Segment
-from worker.retrieval.pages import Document, MediaKind, Page
 from worker.retrieval.search import Hit, SearchOptions, search
 
 
