@@ -13,7 +13,8 @@ _MOST_HEADINGS = 3
 _LONGEST_HEADING_CHARS = 200
 _FEWEST_SENTENCE_WORDS = 4
 _LONGEST_WRAPPED_LINE_CHARS = 200
-_FEWEST_WRAPPED_LINES = 3
+_FEWEST_WRAPPED_LINES = 8
+_PROSE_LETTERS_SHARE = 0.7
 _FULL_LINE_SHARE = 0.8
 _SENTENCE_ENDS = frozenset('.:!?”"')
 # Stands above a table on a line of its own and says what its columns are.
@@ -71,7 +72,7 @@ class _Reader:
     def _is_open(self, text: str) -> bool:
         """Return whether the line before was wrapped within a sentence that goes on."""
         before = self._line_before
-        if not before or before[-1] in _SENTENCE_ENDS:
+        if not before or before[-1] in _SENTENCE_ENDS or not (_is_prose(before) and _is_prose(text)):
             return False
         is_full = len(before) >= self._wrapped_chars
         return is_full or (text[0].islower() and len(before) >= _FULL_LINE_SHARE * self._wrapped_chars)
@@ -102,6 +103,12 @@ class _Reader:
             self._paragraphs.append(CELL_SEPARATOR.join(self._grid[0]))
         self._paragraphs += self._headings
         self._grid, self._headings = [], []
+
+
+def _is_prose(line: str) -> bool:
+    """Return whether a line is running text and no row of figures."""
+    letters = sum(letter.isalpha() or letter.isspace() for letter in line)
+    return "=" not in line and letters >= _PROSE_LETTERS_SHARE * len(line)
 
 
 def _wrapped_chars(lines: Sequence[str]) -> float:

@@ -4,6 +4,7 @@ import pytest
 
 from common.contexts import parse_context
 
+WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight")
 STATEMENT = """January 28, 2023 | January 29, 2022
 Net sales | $3,226,773 | $2,729,388
 Net income per common share:
@@ -53,6 +54,7 @@ def test_lines_that_a_page_wrapped_are_paragraphs_again() -> None:
     """Given prose cut at the page's width, when it is read, then sentences are whole and headings stay alone."""
     lines = [
         "Results",
+        *(f"This sentence is number {word} of those that fill the page up to its margin." for word in WORDS),
         "Net sales increased 18.2% to $3.2 billion compared to $2.7 billion in the fourth",
         "quarter of fiscal 2021. Gross profit rose to 37.6% of net sales, mainly because of",
         "Lower shrink and higher prices.",
@@ -61,11 +63,17 @@ def test_lines_that_a_page_wrapped_are_paragraphs_again() -> None:
         "back shares.",
     ]
     assert parse_context("\n".join(lines)).paragraphs == (
-        "Results",
-        " ".join(lines[1:4]),
+        *lines[:9],
+        " ".join(lines[9:12]),
         "Outlook",
-        " ".join(lines[5:]),
+        " ".join(lines[13:]),
     )
+
+
+def test_rows_without_bars_are_never_joined() -> None:
+    """Given evidence as prompts hold it, when it is sent as a context, then every row stays a line of its own."""
+    rows = tuple(f"cash provided by activities of kind {word}: 2014=7385; 2013=6823; 2012=6161" for word in WORDS)
+    assert parse_context("\n".join(rows)).paragraphs == rows
 
 
 def test_long_paragraphs_and_lists_are_left_alone() -> None:
