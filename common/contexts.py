@@ -62,12 +62,13 @@ class _Reader:
         return Document(tuple(self._tables), tuple(self._paragraphs))
 
     def _text(self, text: str) -> None:
-        if text and self._is_open(text):
+        is_open = bool(text) and self._is_open(text)
+        if is_open:
             self._paragraphs[-1] = f"{self._paragraphs[-1]} {text}"
         elif text:
             self._paragraphs.append(text)
         self._line_before = text
-        self._caption = text if _CAPTION.fullmatch(text) else None
+        self._caption = text if _CAPTION.fullmatch(text) and not is_open else None
 
     def _is_open(self, text: str) -> bool:
         """Return whether the line before was wrapped within a sentence that goes on."""

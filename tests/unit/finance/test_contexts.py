@@ -1,6 +1,8 @@
 """Contexts as text: tables that headings cut, captions above them, and where a table ends."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from common.contexts import parse_context
 
@@ -80,3 +82,27 @@ def test_long_paragraphs_and_lists_are_left_alone() -> None:
     """Given paragraphs that no page cut, when they are read, then each stays one, with and without a full stop."""
     paragraphs = ("Free cash flow is used " + "to plan and to report " * 12, "it excludes interest", "and taxes")
     assert parse_context("\n".join(paragraphs)).paragraphs == tuple(" ".join(text.split()) for text in paragraphs)
+
+
+PIECES = (
+    "# | 9",
+    "# | 9 | 8",
+    " | # | 2021",
+    "#",
+    "#:",
+    "Year ended # 30",
+    "as of #",
+    "# lower case goes on",
+    "",
+    "---",
+)
+LONG = "# fills the line of a page up to its margin, and that page has many such lines"
+
+
+@given(st.lists(st.sampled_from((*PIECES, LONG, LONG.replace("#", "and #"))), max_size=40))
+def test_no_word_is_lost(pieces: list[str]) -> None:
+    """Given any lines, when they are read, then every word of theirs is in a table or a paragraph."""
+    lines = [piece.replace("#", f"w{number}x") for number, piece in enumerate(pieces)]
+    document = parse_context("\n".join(lines))
+    found = str(document)
+    assert [number for number, piece in enumerate(pieces) if "#" in piece and f"w{number}x" not in found] == []
