@@ -153,7 +153,10 @@ def _entries(lines: Sequence[str], start: int) -> Iterator[tuple[_Entry, int]]:
         if entry.cells and _CLOSING.fullmatch(line):
             entry.cells[-1] += _joined(line)
             entry.slots = [*_without_last_blanks(entry.slots)[:-1], entry.cells[-1]]
-            entry.lines.append(line)
+            if len(entry.cells) == entry.beside_label:
+                entry.lines[-1] += f" {line}"
+            else:
+                entry.lines.append(line)
             continue
         if len(entry.cells) > _MAX_COLUMNS:  # no row: what follows may be
             yield entry, number
