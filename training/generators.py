@@ -204,9 +204,8 @@ def job_body(prompt: Prompt, max_tokens: int) -> dict[str, Any]:
         "lane": "bulk",
     }
     if lines:
-        body["earlier"] = [
-            {"question": question, "line": line} for question, line in zip(questions, lines, strict=False)
-        ]
+        turns = zip(questions[:-1], lines, strict=True)
+        body["earlier"] = [{"question": question, "line": line} for question, line in turns]
     context = evidence if prompt.context is None and mark else prompt.context
     return body if context is None else {**body, "context": context}
 

@@ -1,12 +1,11 @@
 """Keeps training rows apart from what is evaluated: leakage by table and text hash, duplicates, selection split."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from common.evidence import Document
-from training.tasks.base import Example, text_hash
+from training.tasks.base import Example, drawn, text_hash
 
 MIN_PARAGRAPH_CHARS = 120
 # Filings repeat set phrases from page to page; a page counts as known when this share of its long paragraphs is.
@@ -58,7 +57,7 @@ def split(examples: Iterable[Example], held_out: Iterable[Example], selection_sh
         seen.add(_identity(example))
         kept.append(example)
     roots = _connected(kept)
-    chosen = {root for root in set(roots) if _drawn(root, seed) < selection_share}
+    chosen = {root for root in set(roots) if drawn(f"{seed}:{root}") < selection_share}
     train = [example for example, root in zip(kept, roots, strict=True) if root not in chosen]
     selection = [example for example, root in zip(kept, roots, strict=True) if root in chosen]
     return Split(train, selection, dropped)
@@ -105,9 +104,3 @@ def _connected(examples: Sequence[Example]) -> list[str]:
             left, right = find(name), find(mark)
             parent[max(left, right)] = min(left, right)
     return [find(name) for name in names]
-
-
-def _drawn(name: str, seed: int) -> float:
-    """Return a number in [0, 1) that depends on the seed and the name alone."""
-    digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
-    return int.from_bytes(digest[:6], "big") / 2**48

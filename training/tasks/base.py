@@ -74,3 +74,9 @@ def text_hash(parts: Sequence[str]) -> str:
     """Return a short hash of texts, blind to case and white space, for duplicate and leakage checks."""
     normal = "\x1f".join(" ".join(part.lower().split()) for part in parts)
     return hashlib.sha256(normal.encode()).hexdigest()[:16]
+
+
+def drawn(name: str) -> float:
+    """Return a number in [0, 1) that hangs on the name alone, to part rows without a seed's help."""
+    digest = hashlib.sha256(name.encode()).digest()
+    return int.from_bytes(digest[:6], "big") / 2**48

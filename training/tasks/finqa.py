@@ -1,7 +1,6 @@
 """FinQA (MIT): numerical reasoning over a page of an S&P 500 report, scored by execution accuracy."""
 
 import ast
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,7 @@ from common.evidence import BALANCED, Budget, Document, rank_sentences, select_e
 from common.numbers import Scale
 from common.prompts import figures_messages
 from common.tables import Table
-from training.tasks.base import Example, Outcome, RowScore, text_hash
+from training.tasks.base import Example, Outcome, RowScore, drawn, text_hash
 from training.tasks.derivations import in_points, parse_arithmetic, write_program
 
 LICENCE = "MIT"
@@ -109,10 +108,7 @@ def is_reported(example: Example) -> bool:
 
     Fixed by the page's name, not by a seed. A row that lost its name is always reported.
     """
-    if "/" not in example.group:
-        return True
-    digest = hashlib.sha256(f"finqa-reported:{example.group}".encode()).digest()
-    return int.from_bytes(digest[:6], "big") / 2**48 < REPORTED_SHARE
+    return "/" not in example.group or drawn(f"finqa-reported:{example.group}") < REPORTED_SHARE
 
 
 def page_document(row: dict[str, Any]) -> Document:

@@ -1,6 +1,5 @@
 """Financial signal: the sentiment of a news tweet for its company (Twitter Financial News Sentiment, MIT)."""
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -8,7 +7,7 @@ from pathlib import Path
 
 from common.answers import SENTIMENT_LABELS
 from common.prompts import sentiment_messages
-from training.tasks.base import Example, Outcome, RowScore, text_hash
+from training.tasks.base import Example, Outcome, RowScore, drawn, text_hash
 
 LICENCE = "MIT"
 HELD_OUT_SHARE = 0.25
@@ -54,8 +53,7 @@ def group_of(text: str) -> str:
 
 def is_held_out(example: Example) -> bool:
     """Return whether a row belongs to the quarter that is only reported on; fixed by its words, not by a seed."""
-    digest = hashlib.sha256(f"tfns-held-out:{example.group}".encode()).digest()
-    return int.from_bytes(digest[:6], "big") / 2**48 < HELD_OUT_SHARE
+    return drawn(f"tfns-held-out:{example.group}") < HELD_OUT_SHARE
 
 
 def weighted_f1(gold: Sequence[str], predicted: Sequence[str | None]) -> float:

@@ -132,7 +132,7 @@ def test_a_reader_that_dies_or_hangs_is_one_files_problem(tmp_path: Path, monkey
 
 
 def test_rows_of_real_tables_keep_their_columns_names(shared_data: Path) -> None:
-    """Given real statements, when their pages are read for prompts, then nearly every figure's column has its name."""
+    """Given real statements, when their pages are read for prompts, then every table names its columns."""
     folder = shared_data / "reports"
     for path in (folder / "pdf" / "ULTABEAUTY_2023Q4_EARNINGS.pdf", folder / "html" / "BuckleInc.8-K.EX99.1.html"):
         found = table_rows(parse_document(path.name, path.read_bytes()))
