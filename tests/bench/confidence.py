@@ -1,7 +1,7 @@
 """`python -m tests.bench.confidence --data DATA`: how often answers of each confidence are right.
 
-Over TAT-QA and FinQA dev, none of which was trained on. Confidence is what answers carry: the probability that the
-model gave to its whole line. The native engine answers as it serves, without second tries.
+Over TAT-QA dev and the reported pages of FinQA dev, none of which was trained on. Confidence is what answers carry: the
+probability that the model gave to its whole line. The native engine answers as it serves, without second tries.
 """
 
 import argparse
@@ -11,21 +11,19 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from common.evidence import BALANCED
 from common.tokens import ChatTokenizer
 from tests.bench.dev_scores import MODEL_DIR
 from tests.bench.fidelity_answers import ANSWER_TOKENS
 from tests.bench.report import print_line, print_table
-from training.tasks.base import Example, FileTask, Task
-from training.tasks.finqa import FinqaTask
-from training.tasks.tatqa import TatqaTask
+from training.evaluate import Format, Level, chosen, load
+from training.tasks.base import Example, Task
 from worker.engine.base import EngineRequest
 from worker.engine.native.engine import NativeEngine
 
 BOUNDS = (0.0, 0.5, 0.8, 0.95, 1.01)
-SETS: dict[str, tuple[FileTask, Path, str]] = {
-    "tatqa": (TatqaTask(BALANCED), Path("tatqa/dev.json"), "em"),
-    "finqa": (FinqaTask(), Path("finqa/dev_retrieved_context.jsonl"), "execution_accuracy"),
+SETS = {
+    Format.TATQA: (Path("tatqa/dev.json"), "em"),
+    Format.FINQA: (Path("finqa/dev_retrieved_context.jsonl"), "execution_accuracy"),
 }
 
 
@@ -119,8 +117,9 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=324, help="of each set")
     options = parser.parse_args()
     sets = {}
-    for name, (task, path, metric) in SETS.items():
-        questions = list(task.examples(options.data / path))[: options.questions]
+    for name, (path, metric) in SETS.items():
+        task, rows = load(name, options.data / path, Level.BALANCED)
+        questions = chosen(name, rows, None, options.questions)
         answers = scored(task, metric, questions, answer_all(options.model_dir, questions))
         found = bins(answers)
         print_table(
