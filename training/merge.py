@@ -19,7 +19,8 @@ from training.tensors import Advance, TensorFile, bf16_from_float32, row_chunks,
 def merge_adapter(base: TensorFile, adapter: Adapter, target: Path, advance: Advance) -> str:
     """Write the base's tensors with the adapter merged in as bfloat16 safetensors; return the file's sha256.
 
-    Sums are float32 and rounded once, to nearest even. advance is called with the bytes written. Raises
+    Sums are float64, so that processors which add in another order still agree on every bit, and so on the revision;
+    they are rounded to nearest even. advance is called with the bytes written. Raises
     ModelFilesError for a module that the base does not have or that has another shape.
     """
     shapes = {name: info.shape for name, info in base.tensors.items()}
@@ -44,10 +45,10 @@ def pass_through(base: Path, target: Path) -> None:
 
 def _merged_chunks(base: TensorFile, adapter: Adapter, name: str) -> Iterator[npt.NDArray[np.uint16]]:
     pair = adapter.pairs[name.removesuffix(".weight")]
-    a, b = adapter.file.float32(pair.a_name), adapter.file.float32(pair.b_name)
+    a, b = (adapter.file.float32(matrix).astype(np.float64) for matrix in (pair.a_name, pair.b_name))
     for rows in row_chunks(base.tensors[name].shape):
-        delta = (b[rows] @ a) * np.float32(pair.scale)
-        yield bf16_from_float32(base.float32(name, rows) + delta)
+        delta = (b[rows] @ a) * pair.scale
+        yield bf16_from_float32((base.float32(name, rows) + delta).astype(np.float32))
 
 
 def _check_modules(adapter: Adapter, shapes: dict[str, tuple[int, ...]]) -> None:

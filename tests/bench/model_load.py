@@ -18,11 +18,15 @@ WAIT_S = 60
 
 @dataclass(frozen=True, slots=True)
 class LoadFigures:
-    """What a number of clients saw; `tokens_per_second` counts completion tokens over the wall time."""
+    """What a number of clients saw; `tokens_per_second` counts completion tokens over the wall time.
+
+    `completion_tokens` is the mean length of an answer.
+    """
 
     clients: int
     jobs: int
     tokens_per_second: float
+    completion_tokens: float
     latencies_s: list[float]
     batch_size_mean: float
     seconds: float
@@ -32,7 +36,7 @@ class LoadFigures:
 
 
 def typical_request(number: int, max_tokens: int) -> dict[str, Any]:
-    """Return a request of 100 to 250 prompt tokens for an answer of several sentences, `max_tokens` at most."""
+    """Return a request of 100 to 250 prompt tokens for an answer of about 100 tokens, `max_tokens` at most."""
     company = COMPANIES[number % len(COMPANIES)]
     revenue, cost = 900 + 13 * number % 400, 610 + 7 * number % 200
     context = (
@@ -41,7 +45,10 @@ def typical_request(number: int, max_tokens: int) -> dict[str, Any]:
         f"research and of higher freight rates. The company repurchased {3 + number % 5} million shares and paid "
         f"dividends of $0.{40 + number % 30} per share. Management expects demand to stay firm in the coming year."
     )
-    question = f"Explain in several sentences how {company}'s results developed and why. (request {number})"
+    question = (
+        f"Explain in detail, with every figure the report states, how {company}'s revenue, costs, payouts and outlook "
+        f"developed. (request {number})"
+    )
     return {"question": question, "context": context, "max_tokens": max_tokens}
 
 
@@ -91,10 +98,12 @@ async def queue_all(port: int, jobs: int, max_tokens: int, first: int) -> LoadFi
 
 def _figures(views: list[dict[str, Any]], latencies_s: list[float], clients: int, seconds: float) -> LoadFigures:
     timings = [view["result"]["timings"] for view in views]
+    completion_tokens = sum(entry["completion_tokens"] for entry in timings)
     return LoadFigures(
         clients=clients,
         jobs=len(views),
-        tokens_per_second=sum(entry["completion_tokens"] for entry in timings) / seconds,
+        tokens_per_second=completion_tokens / seconds,
+        completion_tokens=completion_tokens / len(views),
         latencies_s=latencies_s,
         batch_size_mean=_mean([entry["batch_size_mean"] for entry in timings]),
         seconds=seconds,

@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("--gateway-jobs", type=int, default=2_000)
     parser.add_argument("--jobs", type=int, default=64, help="jobs of the sixteen clients")
     parser.add_argument("--jobs-alone", type=int, default=6)
-    parser.add_argument("--max-tokens", type=int, default=100)
+    parser.add_argument("--max-tokens", type=int, default=120)
     options = parser.parse_args()
 
     gateway = measure_gateway(options.gateway_jobs)
@@ -36,6 +36,7 @@ def main() -> None:
         batch_size_mean=together.batch_size_mean,
         engine_share=queued.tokens_per_second / bare,
         engine_share_16_clients=together.tokens_per_second / bare,
+        typical_completion_tokens=together.completion_tokens,
         typical_p50_s=statistics.median(alone.latencies_s),
         typical_p95_16_clients_s=percentile(together.latencies_s, 0.95),
         gateway_jobs_per_second=gateway.gateway_jobs_per_second,
@@ -73,6 +74,7 @@ def _print_service(engine: str, alone: LoadFigures, together: LoadFigures, queue
             name,
             load.jobs,
             load.tokens_per_second,
+            load.completion_tokens,
             load.batch_size_mean,
             statistics.median(latencies),
             percentile(latencies, 0.95),
@@ -83,7 +85,18 @@ def _print_service(engine: str, alone: LoadFigures, together: LoadFigures, queue
 
     print_table(
         f"One worker, engine {engine}; the bare engine makes {bare:,.0f} tokens/s on the same requests",
-        ("clients", "jobs", "tokens/s", "batch", "p50 s", "p95 s", "queue ms", "prefill ms", "decode ms"),
+        (
+            "clients",
+            "jobs",
+            "tokens/s",
+            "answer tokens",
+            "batch",
+            "p50 s",
+            "p95 s",
+            "queue ms",
+            "prefill ms",
+            "decode ms",
+        ),
         (row("1", alone), row(str(CLIENTS), together), row("all queued", queued)),
     )
 

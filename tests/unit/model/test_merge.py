@@ -1,5 +1,9 @@
 """The torch-free merge equals PEFT's merge_and_unload, and refuses what it cannot merge."""
 
+import os
+import platform
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +12,7 @@ import numpy.typing as npt
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
+from safetensors.numpy import save_file
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from common.errors import ModelFilesError
@@ -19,6 +24,16 @@ from training.tensors import TensorFile, bf16_from_float32
 # PEFT asks transformers by a name that the latter is about to retire.
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 
+PRINT_HASH_OF_MERGE = """
+import sys
+from pathlib import Path
+from training.adapter import Adapter
+from training.merge import merge_adapter
+from training.tensors import TensorFile
+folder = Path(sys.argv[1])
+base = TensorFile.open(folder / "base.safetensors")
+print(merge_adapter(base, Adapter.open(folder), folder / "merged", lambda _: None))
+"""
 ALL_LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
@@ -113,6 +128,32 @@ def test_merged_model_answers_as_the_adapted_one(tmp_path: Path) -> None:
     ids = torch.tensor([[5, 9, 77, 3]])
     with torch.no_grad():
         torch.testing.assert_close(merged(ids).logits, adapted(ids).logits, rtol=0.02, atol=0.02)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="OpenBLAS' kernels are chosen by their x86 names")
+def test_the_merge_is_the_same_on_other_processors(tmp_path: Path) -> None:
+    """Given a million weights, when merged by kernels that add in other orders, then the files are equal.
+
+    In float32 they were not, so that two machines gave the same model two revisions.
+    """
+    random = np.random.default_rng(0)
+    tiny.write_adapter(tmp_path, r=16, lora_alpha=32)
+    factors = {"A": random.normal(0, 0.05, (16, 1024)), "B": random.normal(0, 0.05, (1024, 16))}
+    save_file(
+        {f"base_model.model.layer.lora_{name}.weight": factor.astype(np.float32) for name, factor in factors.items()},
+        tmp_path / "adapter_model.safetensors",
+    )
+    save_file({"layer.weight": random.normal(0, 0.05, (1024, 1024)).astype(np.float32)}, tmp_path / "base.safetensors")
+    hashes = {
+        subprocess.run(
+            [sys.executable, "-c", PRINT_HASH_OF_MERGE, str(tmp_path)],
+            env=os.environ | {"OPENBLAS_CORETYPE": kernels},
+            stdout=subprocess.PIPE,
+            check=True,
+        ).stdout
+        for kernels in ("Nehalem", "Haswell")
+    }
+    assert len(hashes) == 1
 
 
 def test_untouched_tensors_keep_their_bits(tmp_path: Path) -> None:
