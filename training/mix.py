@@ -23,6 +23,7 @@ from training.tasks.statements import StatementsTask
 from training.tasks.tatqa import LICENCE as TATQA_LICENCE
 from training.tasks.tatqa import TatqaTask
 from training.tasks.tatqa_extra import TatqaExtraTask
+from training.tasks.written import WrittenQuestions, written_headlines
 
 XBRL_QUESTIONS_PER_TABLE = 6
 PAGE_QUESTIONS_PER_TABLE = 3
@@ -87,6 +88,12 @@ def _analyst(_data_dir: Path, seed: int) -> Iterator[Example]:
     yield from AnalystTask().pages(MADE_PAGES, QUESTIONS_PER_MADE_PAGE, seed + ROUND)
 
 
+def _written(data_dir: Path, seed: int) -> Iterator[Example]:
+    finqa = FinqaTask().examples(sources.FINQA_TRAIN.locate(data_dir))
+    yield from WrittenQuestions().over((*_tatqa(data_dir, seed), *finqa, *_finqa_dev(data_dir, seed)))
+    yield from written_headlines()
+
+
 MIX: dict[str, Callable[[Path, int], Iterator[Example]]] = {
     "tatqa": _tatqa,
     "statements": _statements,
@@ -96,6 +103,7 @@ MIX: dict[str, Callable[[Path, int], Iterator[Example]]] = {
     "refusal": _refusals,
     "explanation": _explanations,
     "analyst": _analyst,
+    "written": _written,
 }
 
 

@@ -1,0 +1,113 @@
+"""Questions and headlines written for the project: what they become, and that each holds on its page."""
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from common.answers import SENTIMENT_LABELS, AnswerKind, read_answer
+from common.calculator import calculate
+from common.evidence import Budget, select_evidence
+from common.tables import compact_cell
+from tests.unit.curation.pages import context
+from training import sources
+from training.mix import collect
+from training.tasks.base import Example, Outcome
+from training.tasks.sentiment import SentimentTask, group_of
+from training.tasks.tatqa import TatqaTask
+from training.tasks.written import QUESTIONS, WrittenQuestions, written_headlines
+
+WHOLE = Budget(100_000, 100_000, 100_000)
+CONSTANTS = {"1", "2", "3", "4", "5", "12", "100", "365", "1000"}
+
+
+def _examples(folder: Path, *rows: dict[str, str]) -> list[Example]:
+    question = {"uid": "q", "question": "What was the tax in 2019?", "answer": ["200"], "answer_type": "span"}
+    page = context(question)
+    (folder / "pages.json").write_text(json.dumps([page]))
+    (asked,) = TatqaTask().examples(folder / "pages.json")
+    path = folder / "questions.jsonl"
+    path.write_text("".join(json.dumps({"page": asked.group} | row) + "\n" for row in rows))
+    return list(WrittenQuestions().over([asked], path))
+
+
+@pytest.mark.parametrize(
+    ("answer", "gold", "kind", "scale"),
+    [
+        ("=1200-1000 | thousand", "200.00", "arithmetic", "thousand"),
+        ("=pct(1200,1000) | percent", "20.00", "arithmetic", "percent"),
+        ("the acquisition of Acme in March | none", ["the acquisition of Acme in March"], "span", ""),
+        ("1200 ## 1000 | thousand", ["$1,200", "$1,000"], "multi-span", "thousand"),
+        ("#2019 ## 2018 | none", "2", "count", ""),
+    ],
+)
+def test_a_written_line_is_target_and_gold(
+    tmp_path: Path, answer: str, gold: str | list[str], kind: str, scale: str
+) -> None:
+    """Given a question with its line, then the line is the target, and the scorer finds it right."""
+    (example,) = _examples(tmp_path, {"question": "What of it?", "answer": answer})
+    assert example.answer == answer
+    assert example.gold["answer_type"] == kind
+    assert example.gold["scale"] == scale
+    assert example.gold["answer"] == gold
+    assert TatqaTask().score(example, answer).outcome is Outcome.CORRECT
+    assert "Question: What of it?" in example.messages[-1].content
+    assert "Net sales: 2019=1200" in example.messages[-1].content
+
+
+def test_questions_of_one_page_have_names_of_their_own_and_belong_together(tmp_path: Path) -> None:
+    """Given two questions about a page, then their uids differ and their group is the page's."""
+    rows = [{"question": question, "answer": "1200 | thousand"} for question in ("What was it?", "How much was it?")]
+    first, second = _examples(tmp_path, *rows)
+    assert first.uid != second.uid
+    assert first.group == second.group
+    assert first.document == second.document
+
+
+def test_lines_that_cannot_be_read_and_pages_that_are_not_there_give_no_target(tmp_path: Path) -> None:
+    """Given a broken program and a page that the file lacks, then one has no target and the other is passed over."""
+    rows = [
+        {"question": "What of it?", "answer": "=1200- | thousand"},
+        {"question": "Where?", "answer": "1200 | thousand", "page": "elsewhere"},
+    ]
+    (example,) = _examples(tmp_path, *rows)
+    assert example.answer is None
+
+
+def test_every_written_question_holds_on_its_page(shared_data: Path) -> None:
+    """Given the pages, then each written line's figures and spans stand on its page, and no question comes twice."""
+    examples = [row for row in collect(shared_data, frozenset({"written"}), seed=1) if row.task == "tatqa"]
+    assert len(examples) == len(QUESTIONS.read_text("utf-8").splitlines()) > 1_500
+    assert [example.uid for example in examples if not _holds(example)] == []
+    asked = Counter((example.group, example.gold["question"].lower()) for example in examples)
+    assert [question for question, count in asked.items() if count > 1] == []
+
+
+def test_written_headlines_are_labelled_new_and_apart_from_the_real_ones(shared_data: Path) -> None:
+    """Given the real tweets, then no written one has the words of one of them or of another written one."""
+    written = list(written_headlines())
+    assert len(written) > 1_000
+    assert {example.answer for example in written} == set(SENTIMENT_LABELS)
+    groups = Counter(example.group for example in written)
+    assert [group for group, count in groups.items() if count > 1] == []
+    real = SentimentTask().examples(sources.TFNS.locate(shared_data))
+    assert not groups.keys() & {example.group for example in real}
+    assert groups[group_of("$X - an unknown text")] == 0
+
+
+def _holds(example: Example) -> bool:
+    if example.answer is None or example.document is None:
+        return False
+    answer = read_answer(example.answer, example.document)
+    page = " ".join(select_evidence(example.gold["question"], example.document, WHOLE).text.split())
+    if answer.program is None:
+        return answer.kind is not AnswerKind.NOT_FOUND and all(item in page for item in _items(example.answer))
+    figures = {compact_cell(figure).lstrip("-") for figure in re.findall(r"\d+(?:,\d{3})*(?:\.\d+)?", page)}
+    operands = {operand.text.rstrip("%") for operand in calculate(answer.program).operands}
+    return operands <= figures | CONSTANTS
+
+
+def _items(line: str) -> list[str]:
+    return [" ".join(item.split()) for item in line.rpartition(" | ")[0].removeprefix("#").split(" ## ")]

@@ -1,0 +1,88 @@
+"""Questions and headlines written for this project: over pages of other data sets, and in the manner of tweets."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from common.answers import AnswerKind, parse_line
+from common.errors import UnparseableAnswerError
+from common.evidence import BALANCED, Budget, Document, select_evidence
+from common.prompts import figures_messages, sentiment_messages
+from training.tasks.base import Example
+from training.tasks.sentiment import group_of
+from training.tasks.tatqa import official_form
+
+_FOLDER = Path(__file__).resolve().parent.parent / "written"
+QUESTIONS = _FOLDER / "page_questions.jsonl"
+HEADLINES = _FOLDER / "headlines.jsonl"
+_TYPES = {AnswerKind.NUMBER: "arithmetic", AnswerKind.TRUTH: "arithmetic", AnswerKind.COUNT: "count"}
+
+
+class WrittenQuestions:
+    """`page_questions.jsonl`: page, question, answer line; a page is named by the group of another task's rows."""
+
+    name = "tatqa"
+
+    def __init__(self, budget: Budget = BALANCED) -> None:
+        self._budget = budget
+
+    def over(self, pages: Iterable[Example], questions: Path = QUESTIONS) -> Iterator[Example]:
+        """Yield one example a question whose page is among `pages`; `answer` is None where its line cannot be read."""
+        known = {page.group: page for page in pages}
+        numbers: Counter[str] = Counter()
+        for row in _rows(questions):
+            page = known.get(row["page"])
+            if page is None or page.document is None:
+                continue
+            numbers[row["page"]] += 1
+            gold = _gold(row, page.document)
+            evidence = select_evidence(row["question"], page.document, self._budget)
+            yield replace(
+                page,
+                task=self.name,
+                uid=f"written-{row['page']}-{numbers[row['page']]}",
+                messages=figures_messages(row["question"], evidence.text),
+                answer=None if gold is None else row["answer"],
+                gold=gold or {"question": row["question"]},
+                source=f"{page.source}_written",
+                context=None,
+            )
+
+
+def written_headlines(headlines: Path = HEADLINES) -> Iterator[Example]:
+    """Yield the written headlines with their labels; they are ours, so under the project's licence."""
+    for number, row in enumerate(_rows(headlines)):
+        yield Example(
+            task="sentiment",
+            uid=f"headline-{number}",
+            messages=sentiment_messages(row["text"]),
+            answer=row["label"],
+            gold={"label": row["label"]},
+            group=group_of(row["text"]),
+            licence="MIT",
+            source="headlines",
+        )
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def _gold(row: dict[str, Any], document: Document) -> dict[str, Any] | None:
+    """Return what the scorer compares with; None where the line does not hold on its page."""
+    try:
+        prediction, scale = official_form(row["answer"], document, row["question"])
+    except UnparseableAnswerError:
+        return None
+    kind = _TYPES.get(parse_line(row["answer"]).kind) or ("span" if len(prediction) == 1 else "multi-span")
+    answer = prediction if kind.endswith("span") else prediction[0]
+    return {
+        "question": row["question"],
+        "answer": answer,
+        "answer_type": kind,
+        "answer_from": "",
+        "scale": scale,
+    }
