@@ -62,7 +62,7 @@ def written_headlines(headlines: Path = HEADLINES) -> Iterator[Example]:
             answer=row["label"],
             gold={"label": row["label"]},
             group=group_of(row["text"]),
-            licence="MIT",
+            licence="Apache-2.0",
             source="headlines",
         )
 
