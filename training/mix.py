@@ -88,9 +88,7 @@ def _analyst(_data_dir: Path, seed: int) -> Iterator[Example]:
     yield from AnalystTask().pages(MADE_PAGES, QUESTIONS_PER_MADE_PAGE, seed + ROUND)
 
 
-def _written(data_dir: Path, seed: int) -> Iterator[Example]:
-    finqa = FinqaTask().examples(sources.FINQA_TRAIN.locate(data_dir))
-    yield from WrittenQuestions().over((*_tatqa(data_dir, seed), *finqa, *_finqa_dev(data_dir, seed)))
+def _headlines(_data_dir: Path, _seed: int) -> Iterator[Example]:
     yield from written_headlines()
 
 
@@ -103,7 +101,7 @@ MIX: dict[str, Callable[[Path, int], Iterator[Example]]] = {
     "refusal": _refusals,
     "explanation": _explanations,
     "analyst": _analyst,
-    "written": _written,
+    "headlines": _headlines,
 }
 
 
@@ -120,8 +118,12 @@ def _views(train: Sequence[Example], seed: int) -> Iterator[Example]:
         yield from pages.over(row.document, f"view-{row.group}", TATQA_LICENCE, "tatqa_tables_views")
 
 
+def _written(train: Sequence[Example], _seed: int) -> Iterator[Example]:
+    yield from WrittenQuestions().over(row for row in train if row.task in ("tatqa", "finqa"))
+
+
 # Made from rows that are in the training split already, so that they can neither leak nor move a row between splits.
-DERIVED: dict[str, Callable[[Sequence[Example], int], Iterator[Example]]] = {"views": _views}
+DERIVED: dict[str, Callable[[Sequence[Example], int], Iterator[Example]]] = {"views": _views, "written": _written}
 
 
 def collect(data_dir: Path, tasks: frozenset[str], seed: int) -> Iterator[Example]:
