@@ -76,7 +76,8 @@ STATEMENTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     ),
 }
 _PAIRS = (("income",), ("balance",), ("cash_flow",), ("income", "balance"), ("income", "cash_flow"))
-_OPTIONAL = frozenset({"gross_profit", "rnd", "interest", "goodwill", "share_based", "acquisitions", "accrued"})
+# A tuple: the order of a set changes from process to process, and with it what is drawn.
+_OPTIONAL = ("gross_profit", "rnd", "interest", "goodwill", "share_based", "acquisitions", "accrued")
 _HEADINGS = (
     "",
     "Year ended December 31,",

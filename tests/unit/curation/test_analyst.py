@@ -1,7 +1,10 @@
 """Made statements add up, and what analysts ask of them has an answer that the page bears out."""
 
+import os
 import random
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -129,3 +132,19 @@ def test_a_ratio_needs_its_lines() -> None:
     page = pages()[0]
     bare = MadePage(page.document, page.scale, page.years, page.captions, {})
     assert ratio(Wording(bare, random.Random(0))) is None
+
+
+def test_made_pages_are_the_same_in_every_process() -> None:
+    """Given two processes that hash words differently, when pages are made from one seed, then they are equal."""
+    code = "from training.tasks.analyst import AnalystTask; print(list(AnalystTask().pages(6, 3, 7)))"
+    pages = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"PYTHONHASHSEED": hash_seed},
+            stdout=subprocess.PIPE,
+            check=True,
+        ).stdout
+        for hash_seed in ("1", "2")
+    }
+    assert len(pages) == 1
+    assert b"made-0" in pages.pop()

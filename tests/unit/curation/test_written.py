@@ -13,8 +13,10 @@ from common.evidence import Budget, select_evidence
 from common.tables import compact_cell
 from tests.unit.curation.pages import context
 from training import sources
-from training.mix import collect
+from training.mix import collect, derived
+from training.splits import split
 from training.tasks.base import Example, Outcome
+from training.tasks.finqa import FinqaTask
 from training.tasks.sentiment import SentimentTask, group_of
 from training.tasks.tatqa import TatqaTask
 from training.tasks.written import QUESTIONS, WrittenQuestions, written_headlines
@@ -78,11 +80,23 @@ def test_lines_that_cannot_be_read_and_pages_that_are_not_there_give_no_target(t
 
 def test_every_written_question_holds_on_its_page(shared_data: Path) -> None:
     """Given the pages, then each written line's figures and spans stand on its page, and no question comes twice."""
-    examples = [row for row in collect(shared_data, frozenset({"written"}), seed=1) if row.task == "tatqa"]
-    assert len(examples) == len(QUESTIONS.read_text("utf-8").splitlines()) > 1_500
+    tasks = frozenset({"tatqa", "finqa_dev"})
+    finqa = FinqaTask().examples(sources.FINQA_TRAIN.locate(shared_data))
+    pages = (*collect(shared_data, tasks, seed=1), *finqa)
+    examples = list(WrittenQuestions().over(page for page in pages if page.task in ("tatqa", "finqa")))
+    assert len(examples) == len(QUESTIONS.read_text("utf-8").splitlines()) > 3_500
     assert [example.uid for example in examples if not _holds(example)] == []
     asked = Counter((example.group, example.gold["question"].lower()) for example in examples)
     assert [question for question, count in asked.items() if count > 1] == []
+
+
+def test_written_questions_move_no_row_between_the_splits(shared_data: Path) -> None:
+    """Given the training rows, when questions are written over them, then all are about pages of the training split."""
+    tasks = frozenset({"tatqa", "written"})
+    parts = split(collect(shared_data, tasks, seed=1), [], 0.1, seed=1)
+    written = list(derived(parts.train, tasks, seed=1))
+    assert len(written) > 2_000
+    assert not {row.group for row in written} & {row.group for row in parts.selection}
 
 
 def test_written_headlines_are_labelled_new_and_apart_from_the_real_ones(shared_data: Path) -> None:
