@@ -32,8 +32,8 @@ class WrittenQuestions:
     def over(self, pages: Iterable[Example], questions: Path = QUESTIONS) -> Iterator[Example]:
         """Yield one example a question whose page is among `pages`; `answer` is None where its line cannot be read."""
         known: dict[str, Example] = {}
-        for page in pages:
-            known.setdefault(page.group, page)
+        for example in pages:
+            known.setdefault(example.group, example)
         numbers: Counter[str] = Counter()
         for row in _rows(questions):
             page = known.get(row["page"])
