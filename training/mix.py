@@ -23,7 +23,7 @@ from training.tasks.statements import StatementsTask
 from training.tasks.tatqa import LICENCE as TATQA_LICENCE
 from training.tasks.tatqa import TatqaTask
 from training.tasks.tatqa_extra import TatqaExtraTask
-from training.tasks.written import WrittenQuestions, written_headlines
+from training.tasks.written import WrittenQuestions, written_headlines, written_pages
 
 XBRL_QUESTIONS_PER_TABLE = 6
 PAGE_QUESTIONS_PER_TABLE = 3
@@ -89,7 +89,11 @@ def _analyst(_data_dir: Path, seed: int) -> Iterator[Example]:
 
 
 def _headlines(_data_dir: Path, _seed: int) -> Iterator[Example]:
-    yield from written_headlines()
+    return written_headlines()
+
+
+def _written_pages(_data_dir: Path, _seed: int) -> Iterator[Example]:
+    return written_pages()
 
 
 MIX: dict[str, Callable[[Path, int], Iterator[Example]]] = {
@@ -102,6 +106,7 @@ MIX: dict[str, Callable[[Path, int], Iterator[Example]]] = {
     "explanation": _explanations,
     "analyst": _analyst,
     "headlines": _headlines,
+    "written_pages": _written_pages,
 }
 
 

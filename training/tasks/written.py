@@ -1,4 +1,4 @@
-"""Questions and headlines written for this project: over pages of other data sets, and in the manner of tweets."""
+"""What was written for this project: questions over pages of other data sets, pages with questions, headlines."""
 
 import json
 from collections import Counter
@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from common.answers import AnswerKind, parse_line
+from common.answers import NOT_FOUND_LINE, AnswerKind, parse_line
+from common.contexts import parse_context
 from common.errors import UnparseableAnswerError
 from common.evidence import BALANCED, Budget, Document, select_evidence
 from common.prompts import figures_messages, sentiment_messages
@@ -17,7 +18,9 @@ from training.tasks.tatqa import official_form
 
 _FOLDER = Path(__file__).resolve().parent.parent / "written"
 QUESTIONS = _FOLDER / "page_questions.jsonl"
+PAGES = _FOLDER / "pages.jsonl"
 HEADLINES = _FOLDER / "headlines.jsonl"
+LICENCE = "Apache-2.0"
 _TYPES = {AnswerKind.NUMBER: "arithmetic", AnswerKind.TRUTH: "arithmetic", AnswerKind.COUNT: "count"}
 
 
@@ -40,8 +43,8 @@ class WrittenQuestions:
             if page is None or page.document is None:
                 continue
             numbers[row["page"]] += 1
-            gold = _gold(row, page.document)
             evidence = select_evidence(row["question"], page.document, self._budget)
+            gold = _gold(row["question"], row["answer"], page.document)
             yield replace(
                 page,
                 task=self.name,
@@ -51,6 +54,31 @@ class WrittenQuestions:
                 gold=gold or {"question": row["question"]},
                 source=f"{page.source}_written",
                 context=None,
+            )
+
+
+def written_pages(pages: Path = PAGES, budget: Budget = BALANCED) -> Iterator[Example]:
+    """Yield the questions about made-up pages, which are read as the service reads a context; some are refused.
+
+    A line: page, context, questions with their answer lines. `answer` is None where a line cannot be read.
+    """
+    for page in _rows(pages):
+        document = parse_context(page["context"])
+        for number, row in enumerate(page["questions"]):
+            is_refusal = row["answer"] == NOT_FOUND_LINE
+            absent = {"question": row["question"], "kind": "not disclosed"}
+            gold = absent if is_refusal else _gold(row["question"], row["answer"], document)
+            yield Example(
+                task="refusal" if is_refusal else WrittenQuestions.name,
+                uid=f"written-{page['page']}-{number}",
+                messages=figures_messages(row["question"], select_evidence(row["question"], document, budget).text),
+                answer=None if gold is None else row["answer"],
+                gold=gold or {"question": row["question"]},
+                group=page["page"],
+                licence=LICENCE,
+                source="written_pages",
+                document=document,
+                context=page["context"],
             )
 
 
@@ -64,7 +92,7 @@ def written_headlines(headlines: Path = HEADLINES) -> Iterator[Example]:
             answer=row["label"],
             gold={"label": row["label"]},
             group=group_of(row["text"]),
-            licence="Apache-2.0",
+            licence=LICENCE,
             source="headlines",
         )
 
@@ -73,18 +101,12 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
-def _gold(row: dict[str, Any], document: Document) -> dict[str, Any] | None:
-    """Return what the scorer compares with; None where the line does not hold on its page."""
+def _gold(question: str, line: str, document: Document) -> dict[str, Any] | None:
+    """Return what the scorer compares with; None where the line cannot be read."""
     try:
-        prediction, scale = official_form(row["answer"], document, row["question"])
+        prediction, scale = official_form(line, document, question)
     except UnparseableAnswerError:
         return None
-    kind = _TYPES.get(parse_line(row["answer"]).kind) or ("span" if len(prediction) == 1 else "multi-span")
+    kind = _TYPES.get(parse_line(line).kind) or ("span" if len(prediction) == 1 else "multi-span")
     answer = prediction if kind.endswith("span") else prediction[0]
-    return {
-        "question": row["question"],
-        "answer": answer,
-        "answer_type": kind,
-        "answer_from": "",
-        "scale": scale,
-    }
+    return {"question": question, "answer": answer, "answer_type": kind, "answer_from": "", "scale": scale}

@@ -1,4 +1,4 @@
-"""Questions and headlines written for the project: what they become, and that each holds on its page."""
+"""What was written for the project: what it becomes, and that each answer holds on its page."""
 
 import json
 import re
@@ -17,12 +17,13 @@ from training.mix import collect, derived
 from training.splits import split
 from training.tasks.base import Example, Outcome
 from training.tasks.finqa import FinqaTask
+from training.tasks.refusals import RefusalTask
 from training.tasks.sentiment import SentimentTask, group_of
 from training.tasks.tatqa import TatqaTask
-from training.tasks.written import QUESTIONS, WrittenQuestions, written_headlines
+from training.tasks.written import QUESTIONS, WrittenQuestions, written_headlines, written_pages
 
 WHOLE = Budget(100_000, 100_000, 100_000)
-CONSTANTS = {"1", "2", "3", "4", "5", "12", "100", "365", "1000"}
+CONSTANTS = {"1", "2", "3", "4", "5", "6", "12", "100", "365", "1000", "1000000"}
 
 
 def _examples(folder: Path, *rows: dict[str, str]) -> list[Example]:
@@ -76,6 +77,37 @@ def test_lines_that_cannot_be_read_and_pages_that_are_not_there_give_no_target(t
     ]
     (example,) = _examples(tmp_path, *rows)
     assert example.answer is None
+
+
+def test_a_written_page_is_read_as_the_service_reads_a_context(tmp_path: Path) -> None:
+    """Given a page with a figure, a refusal and a broken line, then prompt, target and task are each one's own."""
+    page = {
+        "page": "harbor",
+        "context": "(in thousands)\n | 2019 | 2018\nNet sales | $1,200 | $1,000\nSales rose because of prices.",
+        "questions": [
+            {"question": "What were net sales in 2019?", "answer": "1200 | thousand"},
+            {"question": "What was capex in 2019?", "answer": "not in the context"},
+            {"question": "What of it?", "answer": "=1200- | thousand"},
+        ],
+    }
+    (tmp_path / "pages.jsonl").write_text(json.dumps(page) + "\n")
+    figure, refusal, broken = written_pages(tmp_path / "pages.jsonl")
+    assert "Net sales: 2019=1200; 2018=1000" in figure.messages[-1].content
+    assert TatqaTask().score(figure, "1200 | thousand").outcome is Outcome.CORRECT
+    assert (refusal.task, refusal.answer) == ("refusal", "not in the context")
+    assert RefusalTask().score(refusal, "not in the context").outcome is Outcome.CORRECT
+    assert broken.answer is None
+    assert len({example.uid for example in (figure, refusal, broken)}) == 3
+    assert {example.group for example in (figure, refusal, broken)} == {"harbor"}
+
+
+def test_every_written_page_bears_out_its_questions() -> None:
+    """Given the written pages, then each line's figures and spans stand on the page as the prompt shows it."""
+    examples = list(written_pages())
+    assert len({example.group for example in examples}) > 150
+    assert [example.uid for example in examples if example.task == "tatqa" and not _holds(example)] == []
+    refused = sum(example.task == "refusal" for example in examples)
+    assert 0.05 < refused / len(examples) < 0.25
 
 
 def test_every_written_question_holds_on_its_page(shared_data: Path) -> None:
