@@ -1,6 +1,6 @@
 """`python -m tests.bench` (`make bench`): every bench in turn, then docs/performance.md from what they found.
 
-A part whose JSON is already of today is left out unless `--again`; `--only NAMES` runs those alone, `--render` none.
+A part whose JSON is already of today and of this machine is left out unless `--again`; `--only NAMES` runs those alone, `--render` none.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.bench.parts import PARTS, RESULTS, Part, chosen, interpreter_command, names
 from tests.bench.performance import render
-from tests.bench.report import print_line, print_table
+from tests.bench.report import machine, print_line, print_table
 
 TIMEOUT_S = 7_200
 
@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument(
         "--peers", action="store_true", help="other engines too: half an hour more, after make bench-peers"
     )
-    parser.add_argument("--again", action="store_true", help="measure parts again that were measured today")
+    parser.add_argument("--again", action="store_true", help="measure parts again that were measured here today")
     parser.add_argument("--render", action="store_true", help="only write the page from the recorded lines")
     parser.add_argument("--data", type=Path, default=os.environ.get("FINANCELLM_SHARED_DATA"))
     parser.add_argument("--results", type=Path, default=RESULTS)
@@ -74,12 +74,12 @@ def _run(part: Part, options: argparse.Namespace) -> str:
 
 
 def _is_current(target: Path, peers: bool) -> bool:
-    """Tell whether a part was recorded today, with other engines if they are asked for now."""
+    """Tell whether a part was recorded today on this machine, with other engines if they are asked for now."""
     if not target.is_file():
         return False
     line = json.loads(target.read_text("utf-8"))
-    is_today: bool = line["date"] == datetime.now(UTC).strftime("%Y-%m-%d")
-    return is_today and (not peers or line.get("peers", True))
+    is_here: bool = (line["machine"], line["date"]) == (machine(), datetime.now(UTC).strftime("%Y-%m-%d"))
+    return is_here and (not peers or line.get("peers", True))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from tests.bench.cost import ANSWER_TOKENS, PROMPT_TOKENS, Prices, cost_rows
 from tests.bench.parts import PARTS, RESULTS, chosen
 from tests.bench.performance import SECTIONS, render
 from tests.bench.plot import COLOURS, draw_lines
+from tests.bench.report import machine
 from tests.unit.bench.performance_lines import LINES, write_lines
 
 
@@ -130,12 +131,12 @@ def run(monkeypatch: pytest.MonkeyPatch, results: Path, script: str, *arguments:
     return code, states["gateway"]
 
 
-def test_a_part_is_recorded_once_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a part measured today, when run again, then it is left out unless asked for."""
+def test_a_part_is_recorded_once_a_day_and_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a part measured here today, when run again, then it is left out unless asked for, or on another machine."""
     results = tmp_path / "performance"
     write_lines(results)
     today = datetime.now(UTC).strftime("%Y-%m-%d")
-    line = {"bench": "gateway", "gateway_jobs_per_second": 5.0, "machine": "m", "date": today}
+    line = {"bench": "gateway", "gateway_jobs_per_second": 5.0, "machine": machine(), "date": today}
     script = f"print('a table'); print({json.dumps(json.dumps(line))})"
     code, state = run(monkeypatch, results, script)
     assert (code, state.startswith("measured in")) == (0, True)
@@ -143,6 +144,8 @@ def test_a_part_is_recorded_once_a_day(tmp_path: Path, monkeypatch: pytest.Monke
     assert recorded["command"] == chosen("gateway")[0].shown()
     assert run(monkeypatch, results, script) == (0, "recorded today already")
     assert run(monkeypatch, results, script, "--again")[1].startswith("measured in")
+    (results / "gateway.json").write_text(json.dumps(line | {"machine": "another", "command": "c", "seconds": 1.0}))
+    assert run(monkeypatch, results, script)[1].startswith("measured in")
 
 
 def test_a_part_that_fails_leaves_the_recorded_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
