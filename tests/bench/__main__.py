@@ -1,6 +1,7 @@
 """`python -m tests.bench` (`make bench`): every bench in turn, then docs/performance.md from what they found.
 
-A part whose JSON is already of today and of this machine is left out unless `--again`; `--only NAMES` runs those alone, `--render` none.
+A part whose JSON is already of today and of this machine is left out unless `--again`; `--only NAMES` runs those
+alone, `--render` none.
 """
 
 import argparse

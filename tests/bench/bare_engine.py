@@ -7,13 +7,11 @@ import time
 
 from common.finance_requests import context_request
 from common.finance_tasks import Task
-from tests.bench.model_load import typical_request
+from tests.bench.model_load import FIRST, WARM_UP_FIRST, WARM_UP_JOBS, typical_request
 from tests.support.stack import model_dir
 from worker.engine.base import EngineRequest
 from worker.engine.registry import choose_engine, engine_builder, tokenizer_for
 from worker.settings import WorkerSettings
-
-WARM_UP_ROWS = 2
 
 
 def bare_tokens_per_second(engine: str, jobs: int, max_tokens: int) -> tuple[str, float]:
@@ -46,9 +44,9 @@ def measure(engine_name: str, jobs: int, max_tokens: int) -> tuple[str, float]:
             tokens += sum(event.token_id is not None for event in engine.step())
         return tokens
 
-    run(range(10_000, 10_000 + WARM_UP_ROWS))
+    run(range(WARM_UP_FIRST, WARM_UP_FIRST + WARM_UP_JOBS))
     started_s = time.perf_counter()
-    tokens = run(range(1_000, 1_000 + jobs))
+    tokens = run(range(FIRST, FIRST + jobs))
     rate = tokens / (time.perf_counter() - started_s)
     engine.close()
     return name, rate

@@ -14,6 +14,9 @@ from tests.support.stack import Stack
 COMPANIES = ("Northwind Paper", "Alder Freight", "Cobalt Retail", "Harbor Foods", "Juniper Software", "Kestrel Energy")
 CLIENTS = 16
 WAIT_S = 60
+# Numbers of requests: no two runs against one worker ask the same, and the bare engine is asked what the queue is.
+FIRST = 1_000
+WARM_UP_FIRST, WARM_UP_JOBS = 10_000, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +55,22 @@ def typical_request(number: int, max_tokens: int) -> dict[str, Any]:
     return {"question": question, "context": context, "max_tokens": max_tokens}
 
 
-def measure_service(
+def measure_clients(
     engine: str, jobs_alone: int, jobs_together: int, max_tokens: int
-) -> tuple[LoadFigures, LoadFigures, LoadFigures]:
-    """Run the same requests from one client, from sixteen, and queued all at once, against one worker."""
+) -> tuple[LoadFigures, LoadFigures]:
+    """Run requests from one client, then from sixteen, against one worker."""
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder), engine) as stack:
-        asyncio.run(load(stack.port, 1, 2, max_tokens, first=10_000))
+        asyncio.run(load(stack.port, 1, WARM_UP_JOBS, max_tokens, first=WARM_UP_FIRST))
         alone = asyncio.run(load(stack.port, 1, jobs_alone, max_tokens, first=0))
-        together = asyncio.run(load(stack.port, CLIENTS, jobs_together, max_tokens, first=1_000))
-        queued = asyncio.run(queue_all(stack.port, jobs_together, max_tokens, first=2_000))
-    return alone, together, queued
+        together = asyncio.run(load(stack.port, CLIENTS, jobs_together, max_tokens, first=FIRST))
+    return alone, together
+
+
+def measure_queue(engine: str, jobs: int, max_tokens: int) -> LoadFigures:
+    """Queue the sixteen clients' requests all at once, for one worker that has not seen them."""
+    with tempfile.TemporaryDirectory() as folder, Stack(Path(folder), engine) as stack:
+        asyncio.run(load(stack.port, 1, WARM_UP_JOBS, max_tokens, first=WARM_UP_FIRST))
+        return asyncio.run(queue_all(stack.port, jobs, max_tokens, first=FIRST))
 
 
 async def load(port: int, clients: int, jobs: int, max_tokens: int, first: int) -> LoadFigures:

@@ -2,10 +2,11 @@
 
 import argparse
 import statistics
+from collections.abc import Sequence
 
 from tests.bench.bare_engine import bare_tokens_per_second
 from tests.bench.gateway_load import GatewayFigures, measure_gateway
-from tests.bench.model_load import CLIENTS, LoadFigures, measure_service
+from tests.bench.model_load import CLIENTS, LoadFigures, measure_clients, measure_queue
 from tests.bench.report import percentile, print_line, print_table
 
 
@@ -17,14 +18,20 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=64, help="jobs of the sixteen clients")
     parser.add_argument("--jobs-alone", type=int, default=6)
     parser.add_argument("--max-tokens", type=int, default=120)
+    parser.add_argument("--rounds", type=int, default=3, help="runs from a queue, each between two of the bare engine")
     options = parser.parse_args()
 
     gateway = measure_gateway(options.gateway_jobs)
     _print_gateway(gateway)
-    alone, together, queued = measure_service(options.engine, options.jobs_alone, options.jobs, options.max_tokens)
-    engine, bare = bare_tokens_per_second(options.engine, options.jobs, options.max_tokens)
+    alone, together = measure_clients(options.engine, options.jobs_alone, options.jobs, options.max_tokens)
+    engine, first_rate = bare_tokens_per_second(options.engine, options.jobs, options.max_tokens)
+    bare, queued = [first_rate], list[LoadFigures]()
+    for _ in range(options.rounds):
+        queued.append(measure_queue(options.engine, options.jobs, options.max_tokens))
+        bare.append(bare_tokens_per_second(options.engine, options.jobs, options.max_tokens)[1])
+    shares = [run.tokens_per_second / between(bare, number) for number, run in enumerate(queued)]
     gain = together.tokens_per_second / alone.tokens_per_second
-    _print_service(engine, alone, together, queued, bare)
+    _print_service(engine, (alone, together, *queued), bare, shares)
     print_line(
         "service",
         engine=engine,
@@ -34,8 +41,8 @@ def main() -> None:
         redis_commands_per_job=gateway.redis_commands_per_job,
         batching_gain=gain,
         batch_size_mean=together.batch_size_mean,
-        engine_share=queued.tokens_per_second / bare,
-        engine_share_16_clients=together.tokens_per_second / bare,
+        engine_share=statistics.median(shares),
+        engine_shares=shares,
         typical_completion_tokens=together.completion_tokens,
         typical_p50_s=statistics.median(alone.latencies_s),
         typical_p95_16_clients_s=percentile(together.latencies_s, 0.95),
@@ -44,10 +51,15 @@ def main() -> None:
         tokens_per_second={
             "1": alone.tokens_per_second,
             str(CLIENTS): together.tokens_per_second,
-            "queued": queued.tokens_per_second,
+            "queued": [run.tokens_per_second for run in queued],
             "bare": bare,
         },
     )
+
+
+def between(bare: Sequence[float], number: int) -> float:
+    """Return the bare engine's rate around one run: a host's clock wanders by more than what a service costs."""
+    return statistics.harmonic_mean(bare[number : number + 2])
 
 
 def _print_gateway(figures: GatewayFigures) -> None:
@@ -67,13 +79,14 @@ def _print_gateway(figures: GatewayFigures) -> None:
     )
 
 
-def _print_service(engine: str, alone: LoadFigures, together: LoadFigures, queued: LoadFigures, bare: float) -> None:
-    def row(name: str, load: LoadFigures) -> tuple[object, ...]:
+def _print_service(engine: str, loads: Sequence[LoadFigures], bare: Sequence[float], shares: Sequence[float]) -> None:
+    def row(name: str, load: LoadFigures, share: object) -> tuple[object, ...]:
         latencies = load.latencies_s
         return (
             name,
             load.jobs,
             load.tokens_per_second,
+            share,
             load.completion_tokens,
             load.batch_size_mean,
             statistics.median(latencies),
@@ -83,13 +96,16 @@ def _print_service(engine: str, alone: LoadFigures, together: LoadFigures, queue
             load.decode_ms,
         )
 
+    alone, together, *queued = loads
     print_table(
-        f"One worker, engine {engine}; the bare engine makes {bare:,.0f} tokens/s on the same requests",
+        f"One worker, engine {engine}; around the runs from a queue the bare engine makes "
+        f"{', '.join(f'{rate:,.0f}' for rate in bare)} tokens/s on the same requests",
         (
             "clients",
             "jobs",
             "tokens/s",
-            "answer tokens",
+            "share",
+            "answer",
             "batch",
             "p50 s",
             "p95 s",
@@ -97,7 +113,11 @@ def _print_service(engine: str, alone: LoadFigures, together: LoadFigures, queue
             "prefill ms",
             "decode ms",
         ),
-        (row("1", alone), row(str(CLIENTS), together), row("all queued", queued)),
+        (
+            row("1", alone, "-"),
+            row(str(CLIENTS), together, "-"),
+            *(row("all queued", run, share) for run, share in zip(queued, shares, strict=True)),
+        ),
     )
 
 
