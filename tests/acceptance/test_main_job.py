@@ -18,11 +18,13 @@ REQUEST = {
     "context": "Revenue was $120.5 million in 2023 and $100.0 million in 2022.",
     "max_tokens": 40,
 }
-# The tuned model is brief about finance; code it writes at length.
+# The tuned model is brief, and what repeats is guessed ahead: hot sampling never ends by itself and is never guessed.
 LONG_REQUEST = {
     "question": "Write a Python module with ten classes for an accounting ledger.",
     "system": "You are a programmer.",
     "max_tokens": 300,
+    "temperature": 2.0,
+    "seed": 7,
 }
 
 

@@ -24,16 +24,7 @@ class SentimentTask:
         with path.open(encoding="utf-8") as lines:
             for line in lines:
                 row = json.loads(line)
-                yield Example(
-                    task=self.name,
-                    uid=row["id"],
-                    messages=sentiment_messages(row["text"]),
-                    answer=row["label"],
-                    gold={"label": row["label"]},
-                    group=group_of(row["text"]),
-                    licence=LICENCE,
-                    source="tfns",
-                )
+                yield labelled(row["id"], row["text"], row["label"], LICENCE, "tfns")
 
     def score(self, example: Example, output: str) -> RowScore:
         """Score one label; anything but the three labels is unparseable."""
@@ -44,6 +35,20 @@ class SentimentTask:
         return RowScore(
             example.uid, Outcome.CORRECT if right else Outcome.WRONG, {"accuracy": float(right)}, gold, label
         )
+
+
+def labelled(uid: str, text: str, label: str, licence: str, source: str) -> Example:
+    """Return a text with its label as an example; its group is that of its words."""
+    return Example(
+        task=SentimentTask.name,
+        uid=uid,
+        messages=sentiment_messages(text),
+        answer=label,
+        gold={"label": label},
+        group=group_of(text),
+        licence=licence,
+        source=source,
+    )
 
 
 def group_of(text: str) -> str:

@@ -11,9 +11,9 @@ from common.answers import NOT_FOUND_LINE, AnswerKind, parse_line
 from common.contexts import parse_context
 from common.errors import UnparseableAnswerError
 from common.evidence import BALANCED, Budget, Document, select_evidence
-from common.prompts import figures_messages, sentiment_messages
+from common.prompts import figures_messages
 from training.tasks.base import Example
-from training.tasks.sentiment import group_of
+from training.tasks.sentiment import labelled
 from training.tasks.tatqa import official_form
 
 _FOLDER = Path(__file__).resolve().parent.parent / "written"
@@ -85,16 +85,7 @@ def written_pages(pages: Path = PAGES, budget: Budget = BALANCED) -> Iterator[Ex
 def written_headlines(headlines: Path = HEADLINES) -> Iterator[Example]:
     """Yield the written headlines with their labels; they are ours, so under the project's licence."""
     for number, row in enumerate(_rows(headlines)):
-        yield Example(
-            task="sentiment",
-            uid=f"headline-{number}",
-            messages=sentiment_messages(row["text"]),
-            answer=row["label"],
-            gold={"label": row["label"]},
-            group=group_of(row["text"]),
-            licence=LICENCE,
-            source="headlines",
-        )
+        yield labelled(f"headline-{number}", row["text"], row["label"], LICENCE, "headlines")
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
