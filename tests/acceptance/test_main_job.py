@@ -18,13 +18,11 @@ REQUEST = {
     "context": "Revenue was $120.5 million in 2023 and $100.0 million in 2022.",
     "max_tokens": 40,
 }
-# The tuned model is brief, and what repeats is guessed ahead: hot sampling never ends by itself and is never guessed.
+# The tuned model is brief about finance; code it writes at length.
 LONG_REQUEST = {
     "question": "Write a Python module with ten classes for an accounting ledger.",
     "system": "You are a programmer.",
     "max_tokens": 300,
-    "temperature": 2.0,
-    "seed": 7,
 }
 
 
@@ -130,8 +128,8 @@ def test_a_killed_workers_job_finishes_once_on_another_worker(stack: Stack, clie
 
 
 def test_a_stopped_worker_hands_its_job_back(stack: Stack, client: httpx.Client) -> None:
-    # Given a worker with a job longer than its drain time
-    worker = stack.start_worker({"FINANCELLM_DRAIN_S": "1"})
+    # Given a worker with a job longer than its drain time, on the slowest instructions so that no machine ends it first
+    worker = stack.start_worker({"FINANCELLM_DRAIN_S": "1", "FINANCELLM_ISA": "portable"})
     first = stack.workers[-2]
     stack.wait_ready(workers=2)
     os.kill(first.pid, signal.SIGTERM)
