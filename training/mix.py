@@ -23,7 +23,7 @@ from training.tasks.statements import StatementsTask
 from training.tasks.tatqa import LICENCE as TATQA_LICENCE
 from training.tasks.tatqa import TatqaTask
 from training.tasks.tatqa_extra import TatqaExtraTask
-from training.tasks.written import WrittenQuestions, written_headlines, written_pages
+from training.tasks.written import written_headlines, written_pages, written_questions
 
 XBRL_QUESTIONS_PER_TABLE = 6
 PAGE_QUESTIONS_PER_TABLE = 3
@@ -112,7 +112,8 @@ MIX: dict[str, Callable[[Path, int], Iterator[Example]]] = {
 
 def _views(train: Sequence[Example], seed: int) -> Iterator[Example]:
     """Yield the training questions about TAT-QA's pages over another view of each page, and further questions on it."""
-    views = list(views_of((row for row in train if row.task in ("tatqa", "refusal")), seed + ROUND))
+    rows = (row for row in train if row.task in ("tatqa", "refusal") and row.licence == TATQA_LICENCE)
+    views = list(views_of(rows, seed + ROUND))
     yield from views
     pages = StatementsTask(VIEW_QUESTIONS_PER_TABLE, seed + ROUND, BALANCED, questions_over_any)
     seen: set[Document] = set()
@@ -124,7 +125,7 @@ def _views(train: Sequence[Example], seed: int) -> Iterator[Example]:
 
 
 def _written(train: Sequence[Example], _seed: int) -> Iterator[Example]:
-    yield from WrittenQuestions().over(row for row in train if row.task in ("tatqa", "finqa"))
+    return written_questions(row for row in train if row.task in ("tatqa", "finqa"))
 
 
 # Made from rows that are in the training split already, so that they can neither leak nor move a row between splits.

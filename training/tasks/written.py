@@ -10,11 +10,12 @@ from typing import Any
 from common.answers import NOT_FOUND_LINE, AnswerKind, parse_line
 from common.contexts import parse_context
 from common.errors import UnparseableAnswerError
-from common.evidence import BALANCED, Budget, Document, select_evidence
+from common.evidence import BALANCED, Document, select_evidence
 from common.prompts import figures_messages
 from training.tasks.base import Example
+from training.tasks.refusals import RefusalTask
 from training.tasks.sentiment import labelled
-from training.tasks.tatqa import official_form
+from training.tasks.tatqa import TatqaTask, official_form
 
 _FOLDER = Path(__file__).resolve().parent.parent / "written"
 QUESTIONS = _FOLDER / "page_questions.jsonl"
@@ -24,72 +25,61 @@ LICENCE = "Apache-2.0"
 _TYPES = {AnswerKind.NUMBER: "arithmetic", AnswerKind.TRUTH: "arithmetic", AnswerKind.COUNT: "count"}
 
 
-class WrittenQuestions:
-    """`page_questions.jsonl`: page, question, answer line; a page is named by the group of another task's rows."""
+def written_questions(pages: Iterable[Example], path: Path = QUESTIONS) -> Iterator[Example]:
+    """Yield the questions about those pages that are among `pages`; a page is named by the group of its rows.
 
-    name = "tatqa"
-
-    def __init__(self, budget: Budget = BALANCED) -> None:
-        self._budget = budget
-
-    def over(self, pages: Iterable[Example], questions: Path = QUESTIONS) -> Iterator[Example]:
-        """Yield one example a question whose page is among `pages`; `answer` is None where its line cannot be read."""
-        known: dict[str, Example] = {}
-        for example in pages:
-            known.setdefault(example.group, example)
-        numbers: Counter[str] = Counter()
-        for row in _rows(questions):
-            page = known.get(row["page"])
-            if page is None or page.document is None:
-                continue
-            numbers[row["page"]] += 1
-            evidence = select_evidence(row["question"], page.document, self._budget)
-            gold = _gold(row["question"], row["answer"], page.document)
-            yield replace(
-                page,
-                task=self.name,
-                uid=f"written-{row['page']}-{numbers[row['page']]}",
-                messages=figures_messages(row["question"], evidence.text),
-                answer=None if gold is None else row["answer"],
-                gold=gold or {"question": row["question"]},
-                source=f"{page.source}_written",
-                context=None,
-            )
+    A line: page, question, answer line. `answer` is None where that cannot be read.
+    """
+    known: dict[str, Example] = {}
+    for example in pages:
+        known.setdefault(example.group, example)
+    numbers: Counter[str] = Counter()
+    for row in _rows(path):
+        page = known.get(row["page"])
+        if page is None or page.document is None:
+            continue
+        numbers[page.group] += 1
+        uid = f"written-{page.group}-{numbers[page.group]}"
+        yield _example(uid, page.document, row, page.group, page.licence, f"{page.source}_written")
 
 
-def written_pages(pages: Path = PAGES, budget: Budget = BALANCED) -> Iterator[Example]:
+def written_pages(path: Path = PAGES) -> Iterator[Example]:
     """Yield the questions about made-up pages, which are read as the service reads a context; some are refused.
 
     A line: page, context, questions with their answer lines. `answer` is None where a line cannot be read.
     """
-    for page in _rows(pages):
+    for page in _rows(path):
         document = parse_context(page["context"])
-        for number, row in enumerate(page["questions"]):
-            is_refusal = row["answer"] == NOT_FOUND_LINE
-            absent = {"question": row["question"], "kind": "not disclosed"}
-            gold = absent if is_refusal else _gold(row["question"], row["answer"], document)
-            yield Example(
-                task="refusal" if is_refusal else WrittenQuestions.name,
-                uid=f"written-{page['page']}-{number}",
-                messages=figures_messages(row["question"], select_evidence(row["question"], document, budget).text),
-                answer=None if gold is None else row["answer"],
-                gold=gold or {"question": row["question"]},
-                group=page["page"],
-                licence=LICENCE,
-                source="written_pages",
-                document=document,
-                context=page["context"],
-            )
+        for number, row in enumerate(page["questions"], 1):
+            uid = f"written-{page['page']}-{number}"
+            yield replace(_example(uid, document, row, page["page"], LICENCE, "written_pages"), context=page["context"])
 
 
-def written_headlines(headlines: Path = HEADLINES) -> Iterator[Example]:
+def written_headlines(path: Path = HEADLINES) -> Iterator[Example]:
     """Yield the written headlines with their labels; they are ours, so under the project's licence."""
-    for number, row in enumerate(_rows(headlines)):
+    for number, row in enumerate(_rows(path)):
         yield labelled(f"headline-{number}", row["text"], row["label"], LICENCE, "headlines")
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def _example(uid: str, document: Document, row: dict[str, str], group: str, licence: str, source: str) -> Example:
+    question, line = row["question"], row["answer"]
+    is_refusal = line == NOT_FOUND_LINE
+    gold = {"question": question, "kind": "not disclosed"} if is_refusal else _gold(question, line, document)
+    return Example(
+        task=RefusalTask.name if is_refusal else TatqaTask.name,
+        uid=uid,
+        messages=figures_messages(question, select_evidence(question, document, BALANCED).text),
+        answer=None if gold is None else line,
+        gold=gold or {"question": question},
+        group=group,
+        licence=licence,
+        source=source,
+        document=document,
+    )
 
 
 def _gold(question: str, line: str, document: Document) -> dict[str, Any] | None:

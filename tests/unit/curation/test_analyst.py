@@ -1,16 +1,14 @@
 """Made statements add up, and what analysts ask of them has an answer that the page bears out."""
 
-import os
 import random
 import re
-import subprocess
-import sys
 
 import pytest
 
 from common.answers import NOT_FOUND_LINE, AnswerKind, parse_line, read_answer
 from common.calculator import calculate
 from common.numbers import Scale
+from tests.support.script_outputs import script_outputs
 from training.tasks import made_statements
 from training.tasks.analyst import KINDS, AnalystTask, is_answerable
 from training.tasks.analyst_questions import ALIASES, Wording, absent, largest_flow, lookup
@@ -137,14 +135,5 @@ def test_a_ratio_needs_its_lines() -> None:
 def test_made_pages_are_the_same_in_every_process() -> None:
     """Given two processes that hash words differently, when pages are made from one seed, then they are equal."""
     code = "from training.tasks.analyst import AnalystTask; print(list(AnalystTask().pages(6, 3, 7)))"
-    pages = {
-        subprocess.run(
-            [sys.executable, "-c", code],
-            env=os.environ | {"PYTHONHASHSEED": hash_seed},
-            stdout=subprocess.PIPE,
-            check=True,
-        ).stdout
-        for hash_seed in ("1", "2")
-    }
-    assert len(pages) == 1
-    assert b"made-0" in pages.pop()
+    (printed,) = script_outputs(code, [], "PYTHONHASHSEED", ("1", "2"))
+    assert b"made-0" in printed

@@ -1,9 +1,6 @@
 """The torch-free merge equals PEFT's merge_and_unload, and refuses what it cannot merge."""
 
-import os
 import platform
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,7 @@ from safetensors.numpy import save_file
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from common.errors import ModelFilesError
+from tests.support.script_outputs import script_outputs
 from tests.unit.model import tiny
 from training.adapter import Adapter
 from training.merge import merge_adapter, pass_through
@@ -144,15 +142,7 @@ def test_the_merge_is_the_same_on_other_processors(tmp_path: Path) -> None:
         tmp_path / "adapter_model.safetensors",
     )
     save_file({"layer.weight": random.normal(0, 0.05, (1024, 1024)).astype(np.float32)}, tmp_path / "base.safetensors")
-    hashes = {
-        subprocess.run(
-            [sys.executable, "-c", PRINT_HASH_OF_MERGE, str(tmp_path)],
-            env=os.environ | {"OPENBLAS_CORETYPE": kernels},
-            stdout=subprocess.PIPE,
-            check=True,
-        ).stdout
-        for kernels in ("Nehalem", "Haswell")
-    }
+    hashes = script_outputs(PRINT_HASH_OF_MERGE, [str(tmp_path)], "OPENBLAS_CORETYPE", ("Nehalem", "Haswell"))
     assert len(hashes) == 1
 
 
