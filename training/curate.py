@@ -21,6 +21,7 @@ from common.tokens import ChatTokenizer
 from training.mix import collect, derived, held_out
 from training.splits import Split, split
 from training.tasks.base import Example
+from training.tasks.tatqa_extra import is_misread
 
 DATA_DIR_VARIABLE = "FINANCELLM_SHARED_DATA"
 DEFAULT_SEED = 20261123
@@ -40,8 +41,11 @@ def curate(
     rows = collect(data_dir, tasks, seed)
     parts = split(rows, held_out(data_dir), selection_share, seed)
     parts.train.extend(list(derived(parts.train, tasks, seed)))
-    train, long_train = _capped(parts.train, tokenizer, max_tokens)
-    selection, long_selection = _capped(parts.selection, tokenizer, max_tokens)
+    train, misread_train = _sound(parts.train)
+    selection, misread_selection = _sound(parts.selection)
+    parts.dropped["tatqa_extra: misread"] += misread_train + misread_selection
+    train, long_train = _capped(train, tokenizer, max_tokens)
+    selection, long_selection = _capped(selection, tokenizer, max_tokens)
     parts.dropped[f"longer than {max_tokens} tokens"] += long_train + long_selection
     capped = Split(train, selection, +parts.dropped)
     return capped, _card(capped, tokenizer, seed)
@@ -58,6 +62,11 @@ def row_of(example: Example) -> dict[str, Any]:
         "messages": [asdict(message) for message in example.messages],
         "answer": example.answer,
     }
+
+
+def _sound(rows: Sequence[Example]) -> tuple[list[Example], int]:
+    kept = [row for row in rows if not is_misread(row)]
+    return kept, len(rows) - len(kept)
 
 
 def _capped(rows: Sequence[Example], tokenizer: ChatTokenizer | None, max_tokens: int) -> tuple[list[Example], int]:

@@ -22,7 +22,7 @@ from training.tasks.sentiment import SentimentTask, is_held_out
 from training.tasks.statements import StatementsTask
 from training.tasks.tatqa import LICENCE as TATQA_LICENCE
 from training.tasks.tatqa import TatqaTask
-from training.tasks.tatqa_extra import TatqaExtraTask
+from training.tasks.tatqa_extra import TatqaExtraTask, is_misread
 from training.tasks.written import written_headlines, written_pages, written_questions
 
 XBRL_QUESTIONS_PER_TABLE = 6
@@ -113,7 +113,7 @@ MIX: dict[str, Callable[[Path, int], Iterator[Example]]] = {
 def _views(train: Sequence[Example], seed: int) -> Iterator[Example]:
     """Yield the training questions about TAT-QA's pages over another view of each page, and further questions on it."""
     rows = (row for row in train if row.task in ("tatqa", "refusal") and row.licence == TATQA_LICENCE)
-    views = list(views_of(rows, seed + ROUND))
+    views = list(views_of((row for row in rows if not is_misread(row)), seed + ROUND))
     yield from views
     pages = StatementsTask(VIEW_QUESTIONS_PER_TABLE, seed + ROUND, BALANCED, questions_over_any)
     seen: set[Document] = set()

@@ -1,7 +1,6 @@
 """Curation over the real data files, where they are at hand, and its refusal of changed ones."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -15,17 +14,15 @@ from training.mix import collect, held_out
 from training.splits import split, table_marks
 from training.tasks.base import Example, text_hash
 from training.tasks.tatqa import TatqaTask
+from training.tasks.tatqa_extra import is_misread
 
-DATA = os.environ.get(curate.DATA_DIR_VARIABLE)
-needs_data = pytest.mark.skipif(not DATA, reason=f"{curate.DATA_DIR_VARIABLE} does not name the data folder")
 app = Typer()
 app.command()(curate.main)
 
 
-@needs_data
-def test_the_mix_is_repeatable_licensed_and_apart_from_evaluation(tmp_path: Path) -> None:
+def test_the_mix_is_repeatable_licensed_and_apart_from_evaluation(tmp_path: Path, shared_data: Path) -> None:
     """Given the data, when the mix is built twice, then both are equal and no row is reported on."""
-    arguments = ["--data-dir", str(DATA), "--task", "sentiment", "--task", "finqa", "--task", "refusal", "--out"]
+    arguments = ["--data-dir", str(shared_data), "--task", "sentiment", "--task", "finqa", "--task", "refusal", "--out"]
     for name in ("a", "b"):
         assert CliRunner().invoke(app, [*arguments, str(tmp_path / name)]).exit_code == 0
     first = (tmp_path / "a" / "train.jsonl").read_bytes()
@@ -35,17 +32,28 @@ def test_the_mix_is_repeatable_licensed_and_apart_from_evaluation(tmp_path: Path
     assert sum(source["rows"] for source in card["sources"]) == card["rows"] == len(rows) > 1500
     assert {row["licence"] for row in rows} == {"MIT", "CC-BY-4.0"}
     assert {row["task"] for row in rows} == {"sentiment", "finqa", "refusal"}
-    reported = {text_hash([example.messages[-1].content]) for example in held_out(Path(str(DATA)))}
+    reported = {text_hash([example.messages[-1].content]) for example in held_out(shared_data)}
     assert not reported & {text_hash([row["messages"][-1]["content"]]) for row in rows}
 
 
-@needs_data
-def test_nearly_every_training_question_has_a_target_that_scores() -> None:
+def test_nearly_every_training_question_has_a_target_that_scores(shared_data: Path) -> None:
     """Given TAT-QA train, then at least 99% of its targets are exact matches by the official rules."""
     task = TatqaTask()
-    examples = list(task.examples(sources.TATQA_TRAIN.locate(Path(str(DATA)))))
+    examples = list(task.examples(sources.TATQA_TRAIN.locate(shared_data)))
     right = [row for row in examples if row.answer and task.score(row, row.answer).metrics["em"] == 1]
     assert len(right) / len(examples) > 0.99
+
+
+def test_misread_rows_are_left_out_and_move_no_other(tmp_path: Path, shared_data: Path) -> None:
+    """Given the rows whose recovered line is wrong, then they alone are missing from the mix, and are counted."""
+    tasks = frozenset({"tatqa"})
+    parts, card = curate.curate(
+        shared_data, tasks=tasks, seed=1, selection_share=0.1, tokenizer=None, max_tokens=10_000
+    )
+    whole = split(collect(shared_data, tasks, seed=1), held_out(shared_data), 0.1, seed=1)
+    for kept, drawn in ((parts.train, whole.train), (parts.selection, whole.selection)):
+        assert [row.uid for row in kept] == [row.uid for row in drawn if not is_misread(row)]
+    assert card["dropped"]["tatqa_extra: misread"] > 10
 
 
 def test_a_missing_or_changed_file_is_named(tmp_path: Path) -> None:
