@@ -4,7 +4,6 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import SettingsConfigDict
@@ -71,9 +70,6 @@ class ApiSettings(Settings):
         "",
         description="Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, comma "
         "separated; empty believes nobody.",
-    )
-    engine: Literal["auto", "native", "transformers", "fake"] = Field(
-        "auto", description="The workers' engine; `fake` lets the gateway run without a prepared model."
     )
 
     max_body_bytes: int = Field(1_048_576, ge=1_024, description="Largest JSON request body.")

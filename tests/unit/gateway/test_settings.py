@@ -8,6 +8,8 @@ import pytest
 from api.__main__ import main
 from api.settings import ApiSettings, check_exposure, load_settings
 from common.errors import ConfigurationError
+from worker.engine.registry import BUILDERS
+from worker.settings import load_settings as load_worker_settings
 
 DIGEST = hashlib.sha256(b"secret").hexdigest()
 
@@ -64,3 +66,10 @@ def test_hosts_are_checked_only_where_no_key_guards() -> None:
     assert ApiSettings(api_key_hashes=f"alice={DIGEST}").allowed_hosts is None
     assert ApiSettings(api_allowed_hosts="a.example, B.example").allowed_hosts == frozenset({"a.example", "b.example"})
     assert ApiSettings(api_allowed_hosts="*").allowed_hosts is None
+
+
+@pytest.mark.parametrize("engine", ["auto", *BUILDERS])
+def test_gateway_and_worker_know_the_same_engines(monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
+    """Given any engine that a worker can run, when it is set for the whole stack, then the gateway starts beside it."""
+    monkeypatch.setenv("FINANCELLM_ENGINE", engine)
+    assert load_settings().engine == load_worker_settings().engine == engine
