@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
-from api import die_with_parent
+from common import die_with_parent
 from common.errors import FinanceLLMError
 
 FIRST_BACK_OFF_S = 1.0

@@ -24,6 +24,7 @@ from common.settings import get_settings
 from training.adapter import ADAPTER_CONFIG_NAME, ADAPTER_WEIGHTS_NAME, TRAINING_NAME
 from training.pipeline_step import ROOT, Step, StepFailedError, hash_files, write_json_durably
 from training.recipe import Evaluation, Recipe, load_recipe
+from training.served_model import served_model
 from training.trainer import ADAPTER_FOLDER
 
 DATA_DIR_VARIABLE = "FINANCELLM_SHARED_DATA"
@@ -44,8 +45,7 @@ class Pipeline:
         """Run what is not current; return the scored adapter's folder. Raises StepFailedError."""
         for plan in (self.base, self.curate, self.lora, self.model):
             plan().run(self._records, console)
-        for evaluation in self.recipe.evaluations:
-            self.evaluation(evaluation).run(self._records, console)
+        self._evaluate(console)
         return self._publish()
 
     def base(self) -> Step:
@@ -81,12 +81,12 @@ class Pipeline:
         inputs = {"source": self.model_source, "adapter": hash_files(self._trained.iterdir())}
         return Step("model", "training.prepare", arguments, inputs, (self._model / MANIFEST_NAME,))
 
-    def evaluation(self, evaluation: Evaluation) -> Step:
-        """Score the merged model on one data file."""
+    def evaluation(self, evaluation: Evaluation, url: str) -> Step:
+        """Score what the service at `url` answers, which serves the merged model, on one data file."""
         data = self.data_dir / evaluation.data
         if not data.is_file():
             raise ConfigurationError(f"The recipe evaluates on {evaluation.data}, which is not in {self.data_dir}.")
-        arguments = ["--data", str(data), "--format", evaluation.format, "--model-dir", str(self._model)]
+        arguments = ["--data", str(data), "--format", evaluation.format, "--url", url]
         if evaluation.limit is not None:
             arguments += ["--limit", str(evaluation.limit)]
         inputs = {
@@ -97,6 +97,14 @@ class Pipeline:
         }
         name = f"evaluate-{evaluation.name}"
         return Step(name, "training.evaluate", tuple(arguments), inputs, (), self._score_path(evaluation))
+
+    def _evaluate(self, console: Console) -> None:
+        """Ask one service for all scores that are not current; none is started where all are."""
+        if all(self.evaluation(evaluation, url="").is_current(self._records) for evaluation in self.recipe.evaluations):
+            return
+        with served_model(self._model, self._trained, self.model_source, self.work / "service") as url:
+            for evaluation in self.recipe.evaluations:
+                self.evaluation(evaluation, url).run(self._records, console)
 
     def _publish(self) -> Path:
         """Copy the adapter with the scores in its record."""

@@ -39,11 +39,6 @@ class WorkerSettings(Settings):
     lanes: Annotated[tuple[Lane, ...], NoDecode] = Field(
         (Lane.INTERACTIVE, Lane.BULK), description="Lanes served, first one first, comma separated."
     )
-    engine: Literal["auto", "native", "transformers", "vllm", "openvino", "onnxruntime", "llamacpp", "fake"] = Field(
-        "auto",
-        description="`auto` takes the native engine where it is built and packed, else transformers; the others need "
-        "their extra and, all but vllm, their own form of the model: docs/engines.md.",
-    )
     max_rows: int = Field(
         16,
         ge=1,
@@ -67,8 +62,10 @@ class WorkerSettings(Settings):
     kv_cache_bytes: int = Field(
         512 << 20, ge=1 << 20, description="Keys and values of the engine; 12 KiB a token of the 0.5B model in bf16."
     )
-    transformers_dtype: Literal["bfloat16", "float32"] = Field(
-        "bfloat16", description="Number format of the transformers engine."
+    transformers_dtype: Literal["auto", "bfloat16", "float32"] = Field(
+        "auto",
+        description="Number format of transformers and vLLM; `auto` is bfloat16, for transformers float32 on a CPU "
+        "that only emulates bfloat16.",
     )
     prefill_tokens_per_step: int = Field(
         2_048, ge=64, description="Prompt tokens that join in one step; more would hold up running jobs for too long."

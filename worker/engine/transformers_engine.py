@@ -50,7 +50,7 @@ class TransformersEngine:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         try:
             model: Any = AutoModelForCausalLM.from_pretrained(
-                model_path, dtype=getattr(torch, dtype), local_files_only=True, use_safetensors=True
+                model_path, dtype=number_format(dtype, self._device), local_files_only=True, use_safetensors=True
             )
         except (OSError, ValueError) as error:
             raise ModelFilesError(f"{model_path} cannot be loaded: {error}") from error
@@ -191,3 +191,14 @@ class TransformersEngine:
         self._slots.remove(slot)
         self._running[slot] = self._running[-1]
         self._running.pop()
+
+
+def number_format(dtype: str, device: torch.device) -> torch.dtype:
+    """Return torch's name of a configured format; `auto` is float32 on a CPU that only emulates products of bfloat16.
+
+    Emulated products make about 1 GFLOP/s: a prompt then takes minutes.
+    """
+    if dtype != "auto":
+        return torch.float32 if dtype == "float32" else torch.bfloat16
+    emulated = device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.float32 if emulated else torch.bfloat16

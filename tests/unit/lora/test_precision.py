@@ -31,6 +31,19 @@ def test_other_devices_compute_in_bfloat16(tmp_path: Path) -> None:
     assert run_precision(tmp_path, torch.device("meta")) is Precision.BFLOAT16
 
 
+def test_an_emulated_format_is_timed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given products that take minutes in one format, when both are timed, then that one is not repeated."""
+    timed: list[torch.dtype] = []
+
+    def seconds(left: torch.Tensor, _right: torch.Tensor) -> float:
+        timed.append(left.dtype)
+        return 100.0 if left.dtype is torch.bfloat16 else 0.1
+
+    monkeypatch.setattr(precision, "_timed_s", seconds)
+    assert precision.faster_on_cpu() is Precision.FLOAT32
+    assert timed.count(torch.bfloat16) == 1
+
+
 def test_products_of_both_formats_can_be_timed() -> None:
     """Given this machine, when it is measured, then each format's product takes some time."""
     assert all(0 < precision._product_s(one) < 60 for one in Precision)

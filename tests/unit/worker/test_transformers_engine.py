@@ -10,7 +10,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from common.errors import PromptTooLongError
 from worker.engine.base import EngineRequest, FinishReason, Sampling
-from worker.engine.transformers_engine import TransformersEngine
+from worker.engine.transformers_engine import TransformersEngine, number_format
 
 VOCABULARY = 300
 NO_STOP = -1
@@ -174,3 +174,20 @@ def test_prompts_join_within_the_token_budget(engine: TransformersEngine) -> Non
     second = engine.step()
     assert len(second) == 5
     assert {event.rows_in_step for event in second} == {5}
+
+
+@pytest.mark.parametrize(
+    ("dtype", "device", "multiplies_bfloat16", "expected_format"),
+    [
+        ("auto", "cpu", True, torch.bfloat16),
+        ("auto", "cpu", False, torch.float32),
+        ("auto", "cuda", False, torch.bfloat16),
+        ("bfloat16", "cpu", False, torch.bfloat16),
+        ("float32", "cuda", True, torch.float32),
+    ],
+)
+def test_auto_takes_float32_only_where_bfloat16_is_emulated(
+    monkeypatch: pytest.MonkeyPatch, dtype: str, device: str, multiplies_bfloat16: bool, expected_format: torch.dtype
+) -> None:
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: multiplies_bfloat16)
+    assert number_format(dtype, torch.device(device)) is expected_format
