@@ -1,4 +1,4 @@
-"""One Redis subscription per process that wakes whoever waits for a job here."""
+"""Redis subscriptions that wake whoever waits for a job in this process; text is listened to only while it streams."""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -54,6 +54,9 @@ class Notifications:
         self._streams: Counter[str] = Counter()
         self._listeners: defaultdict[str, set[Listener]] = defaultdict(set)
         self._count = 0
+        self._always = asyncio.Event()
+        self._always.set()
+        self._streaming = asyncio.Event()
         self.stopping = False
 
     def check_room(self) -> None:
@@ -95,36 +98,53 @@ class Notifications:
         """Listen for all of a job's news as an event stream of a caller, which counts until it ends."""
         with self._registered(job_id, Listener(self._all)) as listener:
             self._streams[caller] += 1
+            self._streaming.set()
             try:
                 yield listener
             finally:
                 self._streams[caller] -= 1
                 if not self._streams[caller]:
                     del self._streams[caller]
+                if not self._streams and not self.stopping:
+                    self._streaming.clear()
 
     def stop(self) -> None:
         """Wake everyone for the last time: the process is about to end."""
         self.stopping = True
+        self._streaming.set()
         self._wake_all()
 
     async def run(self) -> None:
         """Pass notices on until stopped and cancelled."""
+        await asyncio.gather(
+            self._pass_on(self._store.keys.notify_channel, self._always),
+            # Workers tell of new text many times a second, which costs a gateway without streams for nothing.
+            self._pass_on(self._store.keys.text_channel, self._streaming),
+        )
+
+    async def _pass_on(self, channel: str, wanted: asyncio.Event) -> None:
         while not self.stopping:
+            await wanted.wait()
             try:
-                await self._follow()
+                await self._follow(channel, wanted)
             except (redis.RedisError, OSError) as error:
                 log.warning("notifications_lost", reason=str(error))
                 await asyncio.sleep(RECONNECT_DELAY_S)
 
-    async def _follow(self) -> None:
-        async with self._store.client.pubsub(ignore_subscribe_messages=True) as subscription:
-            await subscription.subscribe(*self._all)
-            self._wake_all()
+    async def _follow(self, channel: str, wanted: asyncio.Event) -> None:
+        async with self._store.client.pubsub() as subscription:
+            await subscription.subscribe(channel)
             # A message that arrives just then may swallow the cancellation, so the flag counts as well.
-            while not self.stopping:
+            while wanted.is_set() and not self.stopping:
                 message = await subscription.get_message(timeout=READ_TIMEOUT_S)
-                if message is not None:
-                    self._wake(message["data"], message["channel"])
+                if message is None:
+                    continue
+                if message["type"] == "subscribe":
+                    # The first time or again: what was told before nobody has heard.
+                    self._wake_all()
+                else:
+                    self._wake(message["data"], channel)
+            await subscription.unsubscribe(channel)
 
     def _wake(self, job_id: str, channel: str) -> None:
         for listener in self._listeners.get(job_id, ()):

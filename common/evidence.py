@@ -76,14 +76,12 @@ def select_evidence(question: str, document: Document, budget: Budget = BALANCED
     """
     if not _ASKS_SHARE.search(question):
         document = replace(document, tables=tuple(table.without_side_shares() for table in document.tables))
-    if is_kept_whole(document, budget):
-        budget = WHOLE
     sentences = [sentence for paragraph in document.paragraphs for sentence in split_sentences(paragraph)]
-    lines = [table.line(row) for table in document.tables for row in table.rows]
-    asked = without_instructions(question)
-    rank = Relevance(asked, [*sentences, *lines], printed_phrases(asked))
-    kept_sentences = _within(sentences, [rank.score(sentence) for sentence in sentences], budget.text_tokens)
-    kept_rows = _kept_rows(document, rank, question, budget.table_tokens)
+    if budget == WHOLE or is_kept_whole(document, budget):
+        kept_sentences = frozenset(range(len(sentences)))
+        kept_rows = [frozenset(range(len(table.rows))) for table in document.tables]
+    else:
+        kept_sentences, kept_rows = _chosen(question, document, sentences, budget)
     table_texts = [
         table.text(rows) for table, rows in zip(document.tables, kept_rows, strict=True) if rows or not table.rows
     ]
@@ -94,6 +92,17 @@ def select_evidence(question: str, document: Document, budget: Budget = BALANCED
         if part
     )
     return Evidence(text, rows_kept, rows_total - rows_kept, len(kept_sentences), len(sentences) - len(kept_sentences))
+
+
+def _chosen(
+    question: str, document: Document, sentences: Sequence[str], budget: Budget
+) -> tuple[frozenset[int], list[frozenset[int]]]:
+    """Return the sentences to keep and the rows to keep of each table."""
+    lines = [table.line(row) for table in document.tables for row in table.rows]
+    asked = without_instructions(question)
+    rank = Relevance(asked, [*sentences, *lines], printed_phrases(asked))
+    kept = _within(sentences, [rank.score(sentence) for sentence in sentences], budget.text_tokens)
+    return kept, _kept_rows(document, rank, question, budget.table_tokens)
 
 
 def is_kept_whole(document: Document, budget: Budget = BALANCED) -> bool:
