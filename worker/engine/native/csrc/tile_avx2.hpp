@@ -12,12 +12,15 @@ inline constexpr bool kUnsignedActivations = true;
 #else
 inline constexpr bool kUnsignedActivations = false;
 #endif
-inline constexpr int kPrefetchBytes = 4096;
+// Sixteen columns: what sixteen registers hold for four rows.
+inline constexpr int kHalfPanel = kPanelColumns / 2;
+inline constexpr int kRowsAtOnce = 4;
 
-// Rows times sixteen columns: half a panel.
-template <int ROWS>
-FLM_INLINE void product_half(const int8_t* a, int depth_tiles, const int8_t* panel, const int32_t* offsets, int32_t* c,
-                             bool stream) {
+// The multiplier must not wait while a panel is read from memory for its first rows: with each tile of this panel a pass
+// fetches LINES cache lines of the next one to the second level cache, a part of its own.
+template <int ROWS, int LINES>
+[[gnu::noinline]] void product_half(const int8_t* a, int depth_tiles, const int8_t* panel, const int32_t* offsets, int32_t* c,
+                                    const int8_t* next) {
   __m256i sum[ROWS][2];
 #pragma GCC unroll 4
   for (int r = 0; r < ROWS; ++r)
@@ -25,10 +28,10 @@ FLM_INLINE void product_half(const int8_t* a, int depth_tiles, const int8_t* pan
     for (int h = 0; h < 2; ++h)
       sum[r][h] = kUnsignedActivations ? _mm256_loadu_si256(reinterpret_cast<const __m256i*>(offsets + h * 8))
                                        : _mm256_setzero_si256();
-  for (int tile = 0; tile < depth_tiles; ++tile, a += kTileBytes, panel += 2 * kTileBytes) {
+  for (int tile = 0; tile < depth_tiles; ++tile, a += kTileBytes, panel += 2 * kTileBytes, next += LINES * 64) {
     for (int quad = 0; quad < 16; ++quad) {
+      if (quad < LINES) _mm_prefetch(reinterpret_cast<const char*>(next + quad * 64), _MM_HINT_T1);
       const int8_t* at = panel + quad * 64;
-      if (stream) _mm_prefetch(reinterpret_cast<const char*>(at) + kPrefetchBytes, _MM_HINT_T0);
       const __m256i w0 = _mm256_load_si256(reinterpret_cast<const __m256i*>(at));
       const __m256i w1 = _mm256_load_si256(reinterpret_cast<const __m256i*>(at + 32));
 #if defined(__AVXVNNI__) || (defined(__AVX512VNNI__) && defined(__AVX512VL__))
@@ -63,24 +66,41 @@ FLM_INLINE void product_half(const int8_t* a, int depth_tiles, const int8_t* pan
       _mm256_store_si256(reinterpret_cast<__m256i*>(c + r * kPanelColumns + h * 8), sum[r][h]);
 }
 
+template <int LINES>
+FLM_INLINE void product_up_to_four(const int8_t* a, int rows, int tiles, const int8_t* panel, const int32_t* offsets,
+                                   int32_t* c, const int8_t* next) {
+  switch (rows) {
+    // A lone row takes whatever stands below it in its tile along: without it, lines are asked for faster than memory gives
+    // them, and the step took an eighth longer (Zen 3).
+    case 1:
+    case 2: return product_half<2, LINES>(a, tiles, panel, offsets, c, next);
+    case 3: return product_half<3, LINES>(a, tiles, panel, offsets, c, next);
+    default: return product_half<4, LINES>(a, tiles, panel, offsets, c, next);
+  }
+}
+
+template <int LINES>
+FLM_INLINE void product_passes(const int8_t* a, int rows, int tiles, const int8_t* panel, const int32_t* offsets,
+                               int32_t* c, const int8_t* next) {
+  for (int half = 0; half < 2; ++half)
+    for (int r = 0; r < rows; r += kRowsAtOnce) {
+      const int8_t* from = a + (r / kTileRows) * tiles * kTileBytes + (r % kTileRows) * kTileDepth;
+      int32_t* to = c + r * kPanelColumns + half * kHalfPanel;
+      product_up_to_four<LINES>(from, rows - r, tiles, panel + half * kTileBytes, offsets + half * kHalfPanel, to, next);
+      next += tiles * LINES * 64;
+    }
+}
+
 template <class Drain>
 inline void product_tile(const int8_t* a, int rows, int depth_tiles, const int8_t* panel, const int32_t* offsets,
                          int32_t* c, bool first_use, Drain&) {
-  for (int half = 0; half < 2; ++half) {
-    const int8_t* weights = panel + half * kTileBytes;
-    const int32_t* start = offsets + half * 16;
-    for (int r = 0; r < rows; r += 4) {
-      const int8_t* from = a + (r / kTileRows) * depth_tiles * kTileBytes + (r % kTileRows) * kTileDepth;
-      int32_t* to = c + r * kPanelColumns + half * 16;
-      const bool stream = first_use && r == 0;
-      switch (rows - r) {
-        case 1: product_half<1>(from, depth_tiles, weights, start, to, stream); break;
-        case 2: product_half<2>(from, depth_tiles, weights, start, to, stream); break;
-        case 3: product_half<3>(from, depth_tiles, weights, start, to, stream); break;
-        default: product_half<4>(from, depth_tiles, weights, start, to, stream); break;
-      }
-    }
-  }
+  const int8_t* next = panel + int64_t{2} * depth_tiles * kTileBytes;
+  // A tile of a panel has 32 lines, which the passes share: two for each four rows.
+  if (!first_use) return product_passes<0>(a, rows, depth_tiles, panel, offsets, c, next);
+  if (rows <= kRowsAtOnce) return product_passes<16>(a, rows, depth_tiles, panel, offsets, c, next);
+  if (rows <= 2 * kRowsAtOnce) return product_passes<8>(a, rows, depth_tiles, panel, offsets, c, next);
+  if (rows <= 4 * kRowsAtOnce) return product_passes<4>(a, rows, depth_tiles, panel, offsets, c, next);
+  product_passes<2>(a, rows, depth_tiles, panel, offsets, c, next);
 }
 
 // 8 rows of 8 columns and 4 depths a round.
