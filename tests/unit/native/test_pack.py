@@ -136,3 +136,15 @@ def test_weights_that_do_not_fit_the_config_are_refused(tmp_path: Path) -> None:
     save_file(weights, tmp_path / "model.safetensors")
     with pytest.raises(ModelFilesError, match=r"model\.norm\.weight"):
         pack(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [("q_proj", (180,)), ("k_proj", (160,)), ("v_proj", (1, 64)), ("o_proj", (70,))]
+)
+def test_biases_that_do_not_fit_the_config_are_refused(tmp_path: Path, name: str, shape: tuple[int, ...]) -> None:
+    """Given a bias of another length, when packed, then it is named: joined with others it would shift them."""
+    weights = write_tiny(tmp_path)
+    weights[f"model.layers.1.self_attn.{name}.bias"] = np.zeros(shape, np.float32)
+    save_file(weights, tmp_path / "model.safetensors")
+    with pytest.raises(ModelFilesError, match=rf"layers\.1\.self_attn\.{name}\.bias"):
+        pack(tmp_path)

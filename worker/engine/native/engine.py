@@ -98,6 +98,8 @@ class NativeEngine:
             )  # fmt: skip
         except ValueError as error:
             raise ConfigurationError(f"{error}. Change {ISA_VARIABLE}.") from error
+        except RuntimeError as error:
+            raise ConfigurationError(f"{error}. Lower FINANCELLM_ENGINE_THREADS.") from error
         self._vocabulary = config.vocabulary
         self.scheduler = Scheduler(
             BlockPool(kv_blocks),

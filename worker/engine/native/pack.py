@@ -181,6 +181,8 @@ def _check_shapes(config: ModelConfig, source: SafetensorsFolder) -> None:
         for name in ("gate_proj", "up_proj"):
             if f"model.layers.{index}.mlp.{name}.bias" in source:
                 raise ModelFilesError(f"Layer {index} has a bias on {name}, which no Qwen2 model has.")
+        biases = {f"model.layers.{index}.{name}.bias": shape[:1] for name, shape in layer.items()}
+        expected |= {name: shape for name, shape in biases.items() if name in source}
     for name, shape in expected.items():
         if source.shape(name) != shape:
             raise ModelFilesError(f"Tensor {name} has shape {source.shape(name)}; config.json asks for {shape}.")

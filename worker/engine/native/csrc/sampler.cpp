@@ -17,14 +17,12 @@ uint64_t mix(uint64_t x) {
 // Draws from tokens in the given order; `total` is the sum of their weights.
 int32_t draw(const std::vector<int32_t>& tokens, const std::vector<float>& weights, double total, double u) {
   double left = u * total;
-  int32_t last = tokens.front();
   for (const int32_t token : tokens) {
-    if (weights[token] <= 0) continue;
-    last = token;
     left -= weights[token];
-    if (left < 0) break;
+    if (left < 0) return token;
   }
-  return last;
+  // The total was rounded up: what is left over falls to the heaviest.
+  return *std::max_element(tokens.begin(), tokens.end(), [&](int32_t a, int32_t b) { return weights[a] < weights[b]; });
 }
 
 // Sorts ever longer heads of `tokens` until their weight reaches `enough`, then cuts there; returns the kept weight.

@@ -3,6 +3,9 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <stdexcept>
+#include <string>
+#include <system_error>
 
 namespace financellm {
 namespace {
@@ -31,10 +34,17 @@ inline void relax() {
 
 ThreadPool::ThreadPool(int threads) : size_(std::max(threads, 1)), spins_(spins_for(size_)) {
   workers_.reserve(size_ - 1);
-  for (int thread = 1; thread < size_; ++thread) workers_.emplace_back([this, thread] { work(thread); });
+  try {
+    for (int thread = 1; thread < size_; ++thread) workers_.emplace_back([this, thread] { work(thread); });
+  } catch (const std::system_error&) {
+    end_workers();
+    throw std::runtime_error("the system gives no " + std::to_string(size_) + " threads to one process");
+  }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { end_workers(); }
+
+void ThreadPool::end_workers() {
   stopping_ = true;
   round_.fetch_add(1, std::memory_order_release);
   round_.notify_all();

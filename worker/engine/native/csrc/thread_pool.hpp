@@ -10,6 +10,7 @@ namespace financellm {
 
 class ThreadPool {
  public:
+  // Throws std::runtime_error where the system gives no so many threads.
   explicit ThreadPool(int threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -25,6 +26,7 @@ class ThreadPool {
 
  private:
   void work(int thread);
+  void end_workers();
 
   const int size_;
   const int spins_;
