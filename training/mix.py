@@ -23,7 +23,7 @@ from training.tasks.statements import StatementsTask
 from training.tasks.tatqa import LICENCE as TATQA_LICENCE
 from training.tasks.tatqa import TatqaTask
 from training.tasks.tatqa_extra import TatqaExtraTask, is_misread
-from training.tasks.written import written_headlines, written_pages, written_questions
+from training.tasks.written import NOTES, written_headlines, written_pages, written_questions
 
 XBRL_QUESTIONS_PER_TABLE = 6
 PAGE_QUESTIONS_PER_TABLE = 3
@@ -93,7 +93,7 @@ def _headlines(_data_dir: Path, _seed: int) -> Iterator[Example]:
 
 
 def _written_pages(_data_dir: Path, _seed: int) -> Iterator[Example]:
-    return written_pages()
+    return chain(written_pages(), written_pages(NOTES, "written_notes"))
 
 
 MIX: dict[str, Callable[[Path, int], Iterator[Example]]] = {

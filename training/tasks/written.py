@@ -20,6 +20,7 @@ from training.tasks.tatqa import TatqaTask, official_form
 _FOLDER = Path(__file__).resolve().parent.parent / "written"
 QUESTIONS = _FOLDER / "page_questions.jsonl"
 PAGES = _FOLDER / "pages.jsonl"
+NOTES = _FOLDER / "note_pages.jsonl"
 HEADLINES = _FOLDER / "headlines.jsonl"
 LICENCE = "Apache-2.0"
 _TYPES = {AnswerKind.NUMBER: "arithmetic", AnswerKind.TRUTH: "arithmetic", AnswerKind.COUNT: "count"}
@@ -43,7 +44,7 @@ def written_questions(pages: Iterable[Example], path: Path = QUESTIONS) -> Itera
         yield _example(uid, page.document, row, page.group, page.licence, f"{page.source}_written")
 
 
-def written_pages(path: Path = PAGES) -> Iterator[Example]:
+def written_pages(path: Path = PAGES, source: str = "written_pages") -> Iterator[Example]:
     """Yield the questions about made-up pages, which are read as the service reads a context; some are refused.
 
     A line: page, context, questions with their answer lines. `answer` is None where a line cannot be read.
@@ -52,7 +53,7 @@ def written_pages(path: Path = PAGES) -> Iterator[Example]:
         document = parse_context(page["context"])
         for number, row in enumerate(page["questions"], 1):
             uid = f"written-{page['page']}-{number}"
-            yield replace(_example(uid, document, row, page["page"], LICENCE, "written_pages"), context=page["context"])
+            yield replace(_example(uid, document, row, page["page"], LICENCE, source), context=page["context"])
 
 
 def written_headlines(path: Path = HEADLINES) -> Iterator[Example]:

@@ -20,7 +20,7 @@ from training.tasks.finqa import FinqaTask
 from training.tasks.refusals import RefusalTask
 from training.tasks.sentiment import SentimentTask
 from training.tasks.tatqa import TatqaTask
-from training.tasks.written import PAGES, QUESTIONS, written_headlines, written_pages, written_questions
+from training.tasks.written import NOTES, PAGES, QUESTIONS, written_headlines, written_pages, written_questions
 
 WHOLE = Budget(100_000, 100_000, 100_000)
 CONSTANTS = {"1", "2", "3", "4", "5", "6", "12", "100", "365", "1000", "1000000"}
@@ -101,13 +101,14 @@ def test_a_written_page_is_read_as_the_service_reads_a_context(tmp_path: Path) -
     assert {example.group for example in (figure, refusal, broken)} == {"harbor"}
 
 
-def test_every_written_page_bears_out_its_questions() -> None:
+@pytest.mark.parametrize(("path", "fewest", "refused_share"), [(PAGES, 350, 0.12), (NOTES, 240, 0.05)])
+def test_every_written_page_bears_out_its_questions(path: Path, fewest: int, refused_share: float) -> None:
     """Given the written pages, then each line's figures and spans stand on the page as the prompt shows it."""
-    examples = list(written_pages())
-    assert len({example.group for example in examples}) == len(PAGES.read_text("utf-8").splitlines()) > 350
+    examples = list(written_pages(path))
+    assert len({example.group for example in examples}) == len(path.read_text("utf-8").splitlines()) > fewest
     assert [example.uid for example in examples if example.task == "tatqa" and not _holds(example)] == []
     refused = sum(example.task == "refusal" for example in examples)
-    assert 0.05 < refused / len(examples) < 0.25
+    assert refused / len(examples) == pytest.approx(refused_share, abs=0.01)
 
 
 def test_every_written_question_holds_on_its_page(shared_data: Path) -> None:
