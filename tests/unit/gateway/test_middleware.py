@@ -8,6 +8,7 @@ import pytest
 from fastapi import FastAPI
 
 from api import middleware
+from api.keys import new_api_key
 from tests.unit.gateway.conftest import MakeClient
 from tests.unit.gateway.problems import problem
 from tests.unit.gateway.test_jobs import submit
@@ -42,6 +43,23 @@ async def test_foreign_host_names_are_refused_without_keys(client: httpx.AsyncCl
 async def test_loopback_names_are_served(client: httpx.AsyncClient, host: str) -> None:
     """Given a loopback name with any port, when asked for, then it is served."""
     assert (await client.get("/livez", headers={"Host": host})).status_code == 200
+
+
+async def test_metrics_behind_a_key_are_served_under_any_host_name(make_client: MakeClient) -> None:
+    """Given keys and a list of hosts, when a scraper asks for an address, then the key decides; others get 421."""
+    key, entry = new_api_key("prometheus")
+    by_address = {"Host": "172.18.0.5:8000"}
+    with_key = by_address | {"Authorization": f"Bearer {key}"}
+    async with make_client(api_key_hashes=entry, api_allowed_hosts="reports.example.com") as client:
+        assert (await client.get("/metrics", headers=with_key)).status_code == 200
+        problem(await client.get("/metrics", headers=by_address), 401, "unauthorized")
+        for path in ("/v1/jobs", "/livez", "/metrics/"):
+            problem(await client.get(path, headers=with_key), 421, "wrong_host")
+
+
+async def test_metrics_without_keys_are_for_allowed_hosts_only(client: httpx.AsyncClient) -> None:
+    """Given no keys, when metrics are asked for under a foreign name, then 421."""
+    problem(await client.get("/metrics", headers={"Host": "evil.example"}), 421, "wrong_host")
 
 
 @pytest.mark.parametrize(

