@@ -17,10 +17,12 @@ from api.questions_file import read_questions
 from api.table_files import check_suffix, write_table
 from common.errors import UnavailableError
 from common.queries import QueryQuestion, Row, Scope
+from common.templates import TEMPLATES
 
 _POLL_S = 0.5
 _HASH_BYTES = 1 << 20
 _ENDED = frozenset({"completed", "cancelled", "failed", "expired"})
+_REUSABLE = frozenset({"queued", "running", "completed"})
 _MOST_SILENT_POLLS = 240
 
 console = Console(stderr=True)
@@ -57,9 +59,9 @@ def bulk(
         query = _followed(client, query, bars)
         spec_questions = [QueryQuestion.model_validate(question) for question in query["questions"]]
         write_table(output, _rows(client, query), spec_questions if wide else None)
+        counts = _counts(client, query)
         failed = [document for document in client.documents(collection_id) if document["error"]]
-    _report(query, failed, output)
-    counts = query["counts"]
+    _report(query | {"counts": counts}, failed, output)
     nothing = counts["total"] > 0 and counts["succeeded"] == 0
     raise typer.Exit(Exit.FAILED if nothing or (strict and counts["failed"]) else Exit.DONE)
 
@@ -80,19 +82,37 @@ def _uploaded(client: BulkClient, files: list[tuple[str, Path]], bars: Progress)
 
 
 def _query(client: BulkClient, collection_id: str, body: JsonObject, retry_failed: bool) -> JsonObject:
-    """Return the query that asks this already, else a new one."""
+    """Return the query that asks this already, or its newest retry, else a new one."""
+    queries = [query for query in client.queries(collection_id) if query["status"] in _REUSABLE]
+    same = next((query for query in queries if query["retry_of"] is None and _asks(query, body)), None)
+    if same is None:
+        return client.ask(collection_id, body)
+    newest = _newest_retry(queries, same)
+    if retry_failed and newest["status"] == "completed" and newest["counts"]["failed"]:
+        return client.retry(newest)
+    return newest
+
+
+def _asks(query: JsonObject, body: JsonObject) -> bool:
+    template = body.get("template")
     wanted = [
         {"id": f"q{number}", "text": question} if isinstance(question, str) else question
         for number, question in enumerate(body["questions"], start=1)
     ]
-    for query in client.queries(collection_id):
-        asked = query["questions"][: len(wanted)]
-        same = (query["template"], query["scope"], asked) == (body.get("template"), body["scope"], wanted)
-        if same and query["retry_of"] is None and query["status"] in ("queued", "running", "completed"):
-            if retry_failed and query["status"] == "completed" and query["counts"]["failed"]:
-                return client.retry(query)
-            return query
-    return client.ask(collection_id, body)
+    total = len(wanted) + len(TEMPLATES[template] if template else ())
+    if (query["template"], query["scope"], len(query["questions"])) != (template, body["scope"], total):
+        return False
+    return bool(query["questions"][: len(wanted)] == wanted)
+
+
+def _newest_retry(queries: list[JsonObject], query: JsonObject) -> JsonObject:
+    """Return the last of a query's retries, each the newest of the one before; the query itself if it has none."""
+    retry = next((one for one in queries if one["retry_of"] == query["id"]), None)
+    return query if retry is None else _newest_retry(queries, retry)
+
+
+def _retried(client: BulkClient, query: JsonObject) -> JsonObject:
+    return client.query({**query, "id": query["retry_of"]})
 
 
 def _rows(client: BulkClient, query: JsonObject) -> Iterator[Row]:
@@ -101,9 +121,19 @@ def _rows(client: BulkClient, query: JsonObject) -> Iterator[Row]:
         yield from client.rows(query)
         return
     again = {(row.document_id, row.question_id): row for row in client.rows(query)}
-    for row in client.rows({**query, "id": query["retry_of"]}):
+    for row in _rows(client, _retried(client, query)):
         newer = again.get((row.document_id, row.question_id))
         yield row if newer is None else newer.model_copy(update={"index": row.index})
+
+
+def _counts(client: BulkClient, query: JsonObject) -> dict[str, int]:
+    """Return how many rows of the table stand where: a retry's rows take the places of those that had failed."""
+    counts: dict[str, int] = query["counts"]
+    if not query["retry_of"]:
+        return counts
+    before = _counts(client, _retried(client, query))
+    both = {name: before[name] + count for name, count in counts.items()}
+    return both | {"total": both["total"] - before["failed"], "failed": counts["failed"]}
 
 
 def _followed(client: BulkClient, query: JsonObject, bars: Progress) -> JsonObject:

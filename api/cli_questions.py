@@ -12,7 +12,7 @@ from rich.console import Console
 
 from api.cli_exit import Exit
 from api.cli_jobs import exit_code, show_end, show_event, show_result
-from api.client import ApiClient, ApiProblemError, JsonObject
+from api.client import MOST_REFUSALS, ApiClient, ApiProblemError, JsonObject
 from common.finance_tasks import Task
 from common.jobs import JobStatus, Lane
 
@@ -56,7 +56,7 @@ def ask(
         deadline_s=deadline_s,
     )
     with ApiClient.from_environment() as client:
-        job_id = client.submit_patiently(request, uuid.uuid4().hex)["id"]
+        job_id = client.submit_patiently(request, uuid.uuid4().hex, MOST_REFUSALS)["id"]
         try:
             job = _stream(client, job_id) if stream and not as_json else _wait(client, job_id)
         except KeyboardInterrupt:
@@ -81,7 +81,8 @@ def submit(
     """Submit questions without waiting; prints one job id a line, waiting whenever the queue is full.
 
     Each line of a file is a request as POST /v1/jobs takes it: {"question": ..., "context": ..., "max_tokens": ...}.
-    A line that is refused is reported on standard error, and the others are submitted all the same.
+    A line that is refused is reported on standard error, and the others are submitted all the same. A refusal that
+    would meet every line, such as of a key or for want of a model, ends the command.
     """
     lines = _read_lines(what)
     requests = _parse(lines) if lines is not None else [(1, _question(what, context))]
@@ -95,7 +96,7 @@ def submit(
                     raise request
                 job = client.submit_patiently({"lane": default_lane} | request, f"{prefix}-{number}")
             except (ApiProblemError, ValueError) as error:
-                if isinstance(error, ApiProblemError) and error.status in {401, 403}:
+                if isinstance(error, ApiProblemError) and error.meets_every_request:
                     raise
                 refused += 1
                 errors.print(f"line {number}: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
@@ -141,11 +142,20 @@ def _read_text(name: str) -> str:
 
 def _read_lines(what: str) -> list[str] | None:
     """Return a file's lines, None if the argument is no file but a question."""
-    if what == STDIN or Path(what[:4096]).is_file():
-        return _read_text(what).splitlines()
+    if what == STDIN or _is_file(what):
+        # JSON strings may hold the other characters at which splitlines() splits.
+        return _read_text(what).split("\n")
     if what.endswith((".jsonl", ".ndjson", ".json")):
         raise typer.BadParameter(f"There is no file {what}.")
     return None
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except OSError:
+        # A question may be longer than any file name.
+        return False
 
 
 def _parse(lines: list[str]) -> Iterator[tuple[int, JsonObject | ValueError]]:

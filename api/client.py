@@ -12,7 +12,7 @@ from typing import Any, Self
 import httpx
 import httpx_sse
 
-from common.errors import FinanceLLMError, UnavailableError
+from common.errors import FinanceLLMError, ModelFilesError, UnavailableError
 from common.events import EventType
 
 DEFAULT_API_URL = "http://127.0.0.1:8000"
@@ -24,9 +24,10 @@ _CONNECT_TIMEOUT_S = 5.0
 _READ_TIMEOUT_S = 60.0
 _RECONNECT_S = 1.0
 # A gateway that is started again is back well before this many tries, one a second.
-_MOST_REFUSALS = 20
+MOST_REFUSALS = 20
 _EVENT_NAMES = frozenset(EventType)
 _SEND_AGAIN = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+_NOT_LET_IN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 JsonObject = dict[str, Any]
 
@@ -41,6 +42,11 @@ class ApiProblemError(FinanceLLMError):
         self.status = status
         self.body = body
         self.retry_after_s = retry_after_s
+
+    @property
+    def meets_every_request(self) -> bool:
+        """Whether any other request would be refused too, until a person has done something about it."""
+        return self.status in _NOT_LET_IN or self.body.get("code") == ModelFilesError.code
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +111,22 @@ class ApiClient:
         headers = {"Idempotency-Key": f'"{idempotency_key}"'} if idempotency_key else {}
         return self.call("POST", "/v1/jobs", json=request, headers=headers)
 
-    def submit_patiently(self, request: JsonObject, idempotency_key: str) -> JsonObject:
-        """Submit, waiting as long as the service asks whenever its queue is full; safe to repeat by its key."""
+    def submit_patiently(
+        self, request: JsonObject, idempotency_key: str, most_outages: int | None = None
+    ) -> JsonObject:
+        """Submit, waiting as long as the service asks whenever its queue is full; safe to repeat by its key.
+
+        A 503 is waited out too, at most `most_outages` times in a row where that is given.
+        """
+        outages = 0
         while True:
             try:
                 return self.submit(request, idempotency_key)
             except ApiProblemError as problem:
-                if problem.status not in _SEND_AGAIN:
+                if problem.status not in _SEND_AGAIN or problem.meets_every_request:
+                    raise
+                outages = outages + 1 if problem.status == HTTPStatus.SERVICE_UNAVAILABLE else 0
+                if most_outages is not None and outages > most_outages:
                     raise
                 self._pause(problem.retry_after_s or _RECONNECT_S)
 
@@ -150,14 +165,14 @@ class ApiClient:
                 return
             except httpx.TransportError as error:
                 refused += isinstance(error, httpx.ConnectError)
-                if refused > _MOST_REFUSALS:
+                if refused > MOST_REFUSALS:
                     raise self._away(error) from error
             except ApiProblemError as problem:
                 if problem.status == HTTPStatus.TOO_MANY_REQUESTS:
                     self._pause(problem.retry_after_s or _RECONNECT_S)
                     continue
                 refused += 1
-                if problem.status != HTTPStatus.SERVICE_UNAVAILABLE or refused > _MOST_REFUSALS:
+                if problem.status != HTTPStatus.SERVICE_UNAVAILABLE or refused > MOST_REFUSALS:
                     raise
             self._pause(_RECONNECT_S)
 

@@ -14,11 +14,13 @@ HEAD_TIMEOUT_S = 15.0
 
 
 class LimitedHttpProtocol(HttpToolsProtocol):
-    """Closes connections that send endless or endlessly slow request heads."""
+    """Closes connections that send endless or endlessly slow request heads or trailers."""
 
     _head_open = False
-    _head_bytes = 0
-    _head_timer: asyncio.TimerHandle | None = None
+    _message_open = False
+    _has_progressed = False
+    _bytes_since_progress = 0
+    _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Start the clock of the first head."""
@@ -33,41 +35,77 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A head begins."""
         self._head_open = True
-        self._head_bytes = 0
+        self._message_open = True
+        self._has_progressed = False
+        self._bytes_since_progress = 0
         super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header is complete; one behind the body is a trailer, which no route reads."""
+        if self._head_open:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """A head is complete."""
         self._head_open = False
-        self._stop_clock()
+        self._progress()
         super().on_headers_complete()
 
+    def on_chunk_header(self) -> None:
+        """The size of a chunk is complete."""
+        self._progress()
+
+    def on_chunk_complete(self) -> None:
+        """A chunk is complete."""
+        self._progress()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of a body has come."""
+        self._progress()
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """A request is complete."""
+        self._message_open = False
+        self._progress()
+        super().on_message_complete()
+
     def data_received(self, data: bytes) -> None:
-        """Count bytes as long as a head is open."""
+        """Count bytes that bring an open request no further."""
+        self._has_progressed = False
         super().data_received(data)
-        if not self._head_open:
+        if self._has_progressed or not self._message_open:
             return
-        self._head_bytes += len(data)
-        if self._head_bytes > MAX_HEAD_BYTES:
+        self._bytes_since_progress += len(data)
+        if self._bytes_since_progress > MAX_HEAD_BYTES:
             self._refuse()
-        elif self._head_timer is None:
+        elif self._timer is None:
             self._start_clock()
 
+    def _progress(self) -> None:
+        self._has_progressed = True
+        self._bytes_since_progress = 0
+        self._stop_clock()
+
     def _start_clock(self) -> None:
-        self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._too_slow)
+        self._timer = self.loop.call_later(HEAD_TIMEOUT_S, self._too_slow)
 
     def _stop_clock(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _too_slow(self) -> None:
-        self._head_timer = None
+        self._timer = None
         if not self.transport.is_closing():
             self.transport.close()
 
     def _refuse(self) -> None:
         if self.transport.is_closing():
+            return
+        if not self._head_open:
+            # The answer may be on its way already.
+            self.transport.close()
             return
         detail = f"The head of the request is larger than {MAX_HEAD_BYTES} bytes."
         response = problem_response("/", "headers_too_large", detail, headers={"Connection": "close"})

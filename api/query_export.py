@@ -68,6 +68,14 @@ def row_cells(row: Row) -> dict[str, Any]:
     return dict(zip(ROW_COLUMNS, values, strict=True))
 
 
+def wide_columns(questions: Sequence[QueryQuestion]) -> dict[str, str]:
+    """Return the columns of a table with one line a document, each with the part of an answer that it shows."""
+    columns = {"document": "document"}
+    for question in questions:
+        columns |= {_wide_name(question, part): part for part in _WIDE_PARTS}
+    return columns
+
+
 def wide_cells(group: Sequence[Row], questions: Sequence[QueryQuestion]) -> dict[str, Any]:
     """Return a document's cells by column: answer, value, scale, verification, confidence, page and quote."""
     cells: dict[str, Any] = {"document": group[0].document if group else None}
@@ -88,7 +96,7 @@ def wide_cells(group: Sequence[Row], questions: Sequence[QueryQuestion]) -> dict
             cited.get("quote"),
         )
         for part, value in zip(_WIDE_PARTS, values, strict=True):
-            cells[f"{question.id}_{part}" if part else question.id] = value
+            cells[_wide_name(question, part)] = value
     return cells
 
 
@@ -104,6 +112,10 @@ def guarded(cell: Any) -> Any:
     if not isinstance(cell, str) or not cell.startswith(_FORMULA_STARTS) or _is_number(cell):
         return cell
     return f"'{cell}"
+
+
+def _wide_name(question: QueryQuestion, part: str) -> str:
+    return f"{question.id}_{part}" if part else question.id
 
 
 def _is_number(text: str) -> bool:

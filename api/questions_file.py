@@ -19,7 +19,8 @@ def read_questions(path: Path) -> list[Question]:
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(f"{path} cannot be read: {error}.", "questions") from error
     if path.suffix in (".jsonl", ".ndjson"):
-        found = [_from_json(path, number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+        # JSON strings may hold the other characters at which splitlines() splits.
+        found = [_from_json(path, number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     elif path.suffix == ".csv":
         found = _from_csv(path, text)
     else:

@@ -13,6 +13,7 @@ from common.settings import Settings
 from common.webhook_targets import TargetPolicy
 
 LOCAL_CALLER = "local"
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _LIMIT_ENTRY = re.compile(r"^([A-Za-z0-9._-]{1,64})=([0-9]{1,6})/([0-9]{1,9})$")
 _KEY_ENTRY = re.compile(r"^([A-Za-z0-9._-]{1,64})=([0-9a-f]{64})$")
 
@@ -63,8 +64,9 @@ class ApiSettings(Settings):
     )
     api_allowed_hosts: str = Field(
         "",
-        description="Host header values to answer, comma separated; empty means loopback names while no keys are "
-        "configured (this keeps web pages from reaching the service through DNS) and any name otherwise.",
+        description="Host header values to answer beside loopback names, comma separated; empty means loopback names "
+        "alone while no keys are configured (this keeps web pages from reaching the service through DNS) and any name "
+        "otherwise.",
     )
     api_trusted_proxies: str = Field(
         "",
@@ -82,7 +84,7 @@ class ApiSettings(Settings):
     max_archive_files: int = Field(5_000, ge=1, description="Most files in one zip archive.")
     upload_idle_timeout_s: float = Field(30.0, gt=0, description="Longest silence in an upload.")
     upload_timeout_s: float = Field(3600.0, gt=0, description="Longest time one upload may take in all.")
-    max_wait_s: float = Field(60.0, gt=0, description="Longest wait of a long poll or a Prefer: wait.")
+    max_wait_s: float = Field(60.0, gt=0, description="Longest wait of a Prefer: wait, and of a long poll up to 60.")
     chat_wait_s: float = Field(
         280.0, gt=0, description="Longest wait of a chat completion; some proxies end what is silent for five minutes."
     )
@@ -138,9 +140,9 @@ class ApiSettings(Settings):
     @property
     def allowed_hosts(self) -> frozenset[str] | None:
         """Host names that may be asked for, None for any."""
-        if self.api_allowed_hosts:
-            return None if self.api_allowed_hosts == "*" else frozenset(_split(self.api_allowed_hosts.lower()))
-        return None if self.key_hashes else frozenset({"localhost", "127.0.0.1", "[::1]", self.api_host.lower()})
+        if self.api_allowed_hosts == "*" or (self.key_hashes and not self.api_allowed_hosts):
+            return None
+        return LOOPBACK_HOSTS | (set(_split(self.api_allowed_hosts.lower())) or {self.api_host.lower()})
 
     @property
     def upload_patience(self) -> UploadPatience:

@@ -3,20 +3,23 @@
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from api.query_export import ROW_COLUMNS, csv_line, guarded, row_cells, wide_cells
+from api.query_export import ROW_COLUMNS, csv_line, guarded, row_cells, wide_cells, wide_columns
 from common.errors import ConfigurationError
 from common.queries import QueryQuestion, Row
 
 SUFFIXES = (".csv", ".jsonl", ".parquet", ".xlsx")
 _NEEDED = {".parquet": "pyarrow", ".xlsx": "xlsxwriter"}
 _ROWS_A_GROUP = 1_000
+_PARQUET_TYPES = {"index": "int64", "page": "int64", "confidence": "float64"}
 
 Cells = dict[str, Any]
+# Names, each with the part of an answer that it shows: a question's id may read like any part.
+Columns = Mapping[str, str]
 
 
 def check_suffix(path: Path) -> None:
@@ -46,7 +49,7 @@ def write_table(path: Path, rows: Iterator[Row], wide_questions: Sequence[QueryQ
             with written.open("w", encoding="utf-8") as file:
                 file.writelines(row.model_dump_json() + "\n" for row in rows)
         else:
-            columns = list(ROW_COLUMNS) if wide_questions is None else list(wide_cells([], wide_questions))
+            columns = {part: part for part in ROW_COLUMNS} if wide_questions is None else wide_columns(wide_questions)
             cells = map(row_cells, rows) if wide_questions is None else _wide(rows, wide_questions)
             _WRITERS[path.suffix](written, columns, cells)
         written.replace(path)
@@ -65,21 +68,22 @@ def _wide(rows: Iterator[Row], questions: Sequence[QueryQuestion]) -> Iterator[C
         yield wide_cells(group, questions)
 
 
-def _write_csv(path: Path, columns: Sequence[str], lines: Iterator[Cells]) -> None:
+def _write_csv(path: Path, columns: Columns, lines: Iterator[Cells]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        file.write(csv_line(columns))
+        file.write(csv_line(list(columns)))
         file.writelines(csv_line(list(cells.values())) for cells in lines)
 
 
-def _write_jsonl(path: Path, _columns: Sequence[str], lines: Iterator[Cells]) -> None:
+def _write_jsonl(path: Path, _columns: Columns, lines: Iterator[Cells]) -> None:
     with path.open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(cells, ensure_ascii=False) + "\n" for cells in lines)
 
 
-def _write_parquet(path: Path, columns: Sequence[str], lines: Iterator[Cells]) -> None:
+def _write_parquet(path: Path, columns: Columns, lines: Iterator[Cells]) -> None:
     arrow: Any = import_module("pyarrow")
     parquet: Any = import_module("pyarrow.parquet")
-    schema = arrow.schema([(name, arrow.int64() if _is_count(name) else arrow.string()) for name in columns])
+    types = {name: _PARQUET_TYPES.get(part, "string") for name, part in columns.items()}
+    schema = arrow.schema([(name, arrow.type_for_alias(alias)) for name, alias in types.items()])
     with parquet.ParquetWriter(path, schema) as writer:
         group: list[Cells] = []
         for cells in lines:
@@ -91,13 +95,13 @@ def _write_parquet(path: Path, columns: Sequence[str], lines: Iterator[Cells]) -
             writer.write_table(arrow.Table.from_pylist(group, schema))
 
 
-def _write_xlsx(path: Path, columns: Sequence[str], lines: Iterator[Cells]) -> None:
+def _write_xlsx(path: Path, columns: Columns, lines: Iterator[Cells]) -> None:
     xlsxwriter: Any = import_module("xlsxwriter")
     # Strings stay strings: nothing a report says becomes a formula or a link.
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     with xlsxwriter.Workbook(str(path), options) as workbook:
         sheet = workbook.add_worksheet("answers")
-        sheet.write_row(0, 0, columns)
+        sheet.write_row(0, 0, list(columns))
         for number, cells in enumerate(lines, start=1):
             sheet.write_row(number, 0, [_short(guarded(cell)) for cell in cells.values()])
 
@@ -107,11 +111,7 @@ def _short(cell: Any) -> Any:
     return cell[:32_767] if isinstance(cell, str) else cell
 
 
-def _is_count(column: str) -> bool:
-    return column in ("index", "page") or column.endswith("_page")
-
-
-_WRITERS: dict[str, Callable[[Path, Sequence[str], Iterator[Cells]], None]] = {
+_WRITERS: dict[str, Callable[[Path, Columns, Iterator[Cells]], None]] = {
     ".csv": _write_csv,
     ".jsonl": _write_jsonl,
     ".parquet": _write_parquet,

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import chain, repeat
 
 import httpx
 import pytest
@@ -104,6 +105,33 @@ def test_a_full_queue_is_waited_out_as_long_as_it_asks() -> None:
     assert job == {"id": "j"}
     assert waits[0] == 7
     assert set(keys) == {'"same"'}
+
+
+def test_a_service_without_a_model_is_not_waited_for() -> None:
+    # Given a gateway whose operator has not prepared a model
+    refusal = httpx.Response(
+        503, headers={"Retry-After": "2"}, json={"code": "model_files_error", "detail": "No model."}
+    )
+    waits: list[float] = []
+    # When a question is submitted with patience
+    with client_of(lambda _: refusal, pause=waits.append) as client, pytest.raises(ApiProblemError, match="No model"):
+        client.submit_patiently({"question": "q"}, "same")
+    # Then the refusal is told at once
+    assert waits == []
+
+
+def test_patience_with_outages_may_be_bounded() -> None:
+    # Given a service that is away once, then full, then away for good
+    away = httpx.Response(503, headers={"Retry-After": "2"}, json={"code": "unavailable"})
+    full = httpx.Response(429, headers={"Retry-After": "7"}, json={"code": "queue_full"})
+    answers = chain([away, full], repeat(away))
+    waits: list[float] = []
+    # When a question is submitted that waits out two outages in a row
+    with client_of(lambda _: next(answers), pause=waits.append) as client, pytest.raises(ApiProblemError) as caught:
+        client.submit_patiently({"question": "q"}, "same", most_outages=2)
+    # Then the third one in a row is told, and the full queue did not count
+    assert caught.value.status == 503
+    assert waits == [2, 7, 2, 2]
 
 
 def test_reads_wait_as_long_as_a_429_asks() -> None:

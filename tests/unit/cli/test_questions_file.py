@@ -34,6 +34,13 @@ def test_json_lines_hold_ids_or_plain_texts(tmp_path: Path, name: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\u0085"])
+def test_json_lines_end_at_line_feeds_alone(tmp_path: Path, mark: str) -> None:
+    """Given a question with another character that ends lines in Unicode, when read, then it is one question."""
+    text = f'{{"id": "rev", "text": "Revenue{mark}in 2022?"}}\r\n"Cash?"\n'
+    assert read(tmp_path, "q.jsonl", text) == [{"id": "rev", "text": f"Revenue{mark}in 2022?"}, "Cash?"]
+
+
 @pytest.mark.parametrize("line", ["{", "[]", "7", '{"text": "no id"}', '{"id": "x", "text": 5}', '{"id": "x"}'])
 def test_a_json_line_that_cannot_be_read_is_named(tmp_path: Path, line: str) -> None:
     """Given a bad third line, when read, then the refusal names the file and the line."""

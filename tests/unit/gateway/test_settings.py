@@ -6,7 +6,7 @@ import os
 import pytest
 
 from api.__main__ import main
-from api.settings import ApiSettings, check_exposure, load_settings
+from api.settings import LOOPBACK_HOSTS, ApiSettings, check_exposure, load_settings
 from common.errors import ConfigurationError
 from worker.engine.registry import BUILDERS
 from worker.settings import load_settings as load_worker_settings
@@ -61,10 +61,11 @@ def test_the_platform_may_name_the_port(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_hosts_are_checked_only_where_no_key_guards() -> None:
-    """Given no keys, then only loopback names are answered; given keys, any; given a list, that list."""
+    """Given no keys, then only loopback names are answered; given keys, any; given a list, it and loopback."""
     assert "localhost" in (ApiSettings().allowed_hosts or ())
     assert ApiSettings(api_key_hashes=f"alice={DIGEST}").allowed_hosts is None
-    assert ApiSettings(api_allowed_hosts="a.example, B.example").allowed_hosts == frozenset({"a.example", "b.example"})
+    listed = ApiSettings(api_allowed_hosts="a.example, B.example").allowed_hosts
+    assert listed == LOOPBACK_HOSTS | {"a.example", "b.example"}
     assert ApiSettings(api_allowed_hosts="*").allowed_hosts is None
 
 
