@@ -1,6 +1,7 @@
 """The names of everything kept in Redis.
 
-All keys share one hash tag, so a deployment lives in one slot of a Redis Cluster and scripts may touch several keys.
+All keys share one hash tag, as scripts that touch several keys ask for it. That alone does not make a Redis Cluster
+usable: a deployment uses one Redis server.
 """
 
 from dataclasses import dataclass

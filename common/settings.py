@@ -4,8 +4,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from common.operations import WORKER_ALIVE_MS
 
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 
@@ -47,7 +49,9 @@ class Settings(BaseSettings):
     )
 
     lease_ttl_ms: int = Field(20_000, ge=1_000, description="A job whose worker is silent this long is taken back.")
-    heartbeat_interval_ms: int = Field(5_000, ge=100, description="How often a worker renews its leases.")
+    heartbeat_interval_ms: int = Field(
+        5_000, ge=100, lt=WORKER_ALIVE_MS, description="How often a worker renews its leases."
+    )
     reaper_interval_ms: int = Field(1_000, ge=100, description="How often workers look for lost and late jobs.")
     max_attempts: int = Field(3, ge=1, le=20, description="Claims before a job fails as poisoned.")
     result_ttl_s: int = Field(86_400, ge=60, description="How long finished jobs and their events are kept.")
@@ -57,6 +61,17 @@ class Settings(BaseSettings):
     max_job_tokens: int = Field(4_096, ge=64, description="Prompt plus completion tokens of one job.")
     max_document_bytes: int = Field(100 * 2**20, ge=1, description="Largest file of a collection.")
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @field_validator("heartbeat_interval_ms")
+    @classmethod
+    def _check_heartbeat(cls, value: int, info: ValidationInfo) -> int:
+        lease_ttl_ms = info.data.get("lease_ttl_ms")
+        if lease_ttl_ms is not None and 2 * value > lease_ttl_ms:
+            raise ValueError(
+                f"{value} is more than half of FINANCELLM_LEASE_TTL_MS ({lease_ttl_ms}), so that leases of live "
+                "workers could run out; lower the one or raise the other"
+            )
+        return value
 
     @property
     def model_path(self) -> Path:

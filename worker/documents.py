@@ -1,6 +1,7 @@
 """Reads uploaded documents, one at a time so that generation keeps its cores; any worker goes on where one is lost."""
 
 import threading
+import time
 
 from common import collection_operations as operations
 from common.collections import DocumentFacts, DocumentRecord, ItemError, upload_key
@@ -16,6 +17,9 @@ from worker.settings import WorkerSettings
 
 logger = get_logger("documents")
 
+# One file that cannot be read for this long is itself at fault, and must not keep the others waiting.
+OUTAGE_PATIENCE_S = 600.0
+
 
 class DocumentReader:
     """Claims documents, reads and indexes them, and writes what became of each."""
@@ -28,12 +32,22 @@ class DocumentReader:
         self._lock = threading.Lock()
         self._held: DocumentRecord | None = None
         self._closed = False
+        self._failing_id: str | None = None
+        self._failing_since_s = 0.0
 
     def round(self) -> None:
         """Read documents until none waits; raises UnavailableError."""
         while (document := self._claim()) is not None:
             try:
                 self._read(document)
+            except UnavailableError:
+                self._hand_back(document)
+                raise
+            except OSError as error:
+                if not self._may_be_outage(document):
+                    raise
+                self._hand_back(document)
+                raise UnavailableError(f"Document {document.id} cannot be read for now: {error}") from error
             finally:
                 with self._lock:
                     self._held = None
@@ -50,12 +64,20 @@ class DocumentReader:
         with self._lock:
             self._closed = True
             held, self._held = self._held, None
-        if held is None:
-            return
+        if held is not None:
+            self._hand_back(held)
+
+    def _hand_back(self, document: DocumentRecord) -> None:
         try:
-            self._store.run(operations.release_document(held))
+            self._store.run(operations.release_document(document))
         except UnavailableError as error:
             logger.warning("document not handed back; its lease will run out", reason=error.message)
+
+    def _may_be_outage(self, document: DocumentRecord) -> bool:
+        now_s = time.monotonic()
+        if self._failing_id != document.id:
+            self._failing_id, self._failing_since_s = document.id, now_s
+        return now_s - self._failing_since_s < OUTAGE_PATIENCE_S
 
     def _claim(self) -> DocumentRecord | None:
         with self._lock:
@@ -82,9 +104,18 @@ class DocumentReader:
         logger.info("document read", document_id=document.id, pages=facts.pages)
 
     def _facts(self, document: DocumentRecord) -> DocumentFacts:
-        with self._files.open(upload_key(document.sha256)) as file:
-            parsed = self._library.add(document.name, file.read())
+        parsed = self._library.add(document.name, self._bytes(document))
         return document_facts(parsed, self._library.segment(Entry(parsed.address, document.name)).metadata)
+
+    def _bytes(self, document: DocumentRecord) -> bytes:
+        try:
+            with self._files.open(upload_key(document.sha256)) as file:
+                return file.read()
+        except OSError:
+            raise
+        except Exception as error:
+            # A bucket's library raises errors of its own where the bucket cannot be reached.
+            raise OSError(f"{type(error).__name__}: {error}") from error
 
     def _fail(self, document: DocumentRecord, error: ItemError) -> None:
         self._store.run(operations.document_failed(document, error))

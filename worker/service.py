@@ -56,6 +56,7 @@ class WorkerService:
             self._loop = EngineLoop(engine_builder(settings, engine_name), tokenizer, self._note_step)
         # Not before the model is there: a platform takes the first answer for readiness.
         self._metrics = serve_metrics(settings)
+        self._metrics.rows.set_function(lambda: self._loop.rows)
         logger.info("engine ready", engine=engine_name, seconds=round(time.monotonic() - started_s, 2))
         self._keeper = LeaseKeeper(store, settings.lease_ttl_ms, self._describe)
         self._gate = QuarantineGate(settings.suspect_after_losses)
@@ -140,9 +141,8 @@ class WorkerService:
         logger.warning("not everything ended in time; leaving all the same", running=len(self._keeper.held()))
         os._exit(0)
 
-    def _note_step(self, seconds: float, rows: int) -> None:
+    def _note_step(self, seconds: float) -> None:
         self._metrics.step_seconds.observe(seconds)
-        self._metrics.rows.set(rows)
 
     def _describe(self, running: int) -> WorkerInfo:
         capabilities = self._loop.engine.capabilities

@@ -57,7 +57,9 @@ class WorkerSettings(Settings):
         1, ge=1, description="A job whose worker was lost this often runs with no other beside it."
     )
     engine_threads: int | None = Field(
-        None, ge=1, description="Threads of the engine (all but transformers and fake); by the CPU quota if not set."
+        None,
+        ge=1,
+        description="Threads of the engine (native, vllm, openvino, llamacpp); by the CPU quota if not set.",
     )
     kv_cache_bytes: int = Field(
         512 << 20, ge=1 << 20, description="Keys and values of the engine; 12 KiB a token of the 0.5B model in bf16."

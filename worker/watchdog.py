@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from common import operations
+from common.errors import UnavailableError
 from common.jobs import Lane
 from common.store import JobStore
 from common.telemetry import get_logger
@@ -50,11 +51,16 @@ class Watchdog:
             self._exit(EXIT_STALLED)
         if self._loop.rows:
             self.note_permit()
-        elif time.monotonic() - self._quiet_since_s > self._deaf_timeout_s and self._jobs_wait():
+        elif self._jobs_wait() and time.monotonic() - self._quiet_since_s > self._deaf_timeout_s:
             logger.error("no messages although jobs wait", limit_s=self._deaf_timeout_s)
             self._exit(EXIT_DEAF)
 
     def _jobs_wait(self) -> bool:
-        overview = self._store.run(operations.overview())
+        try:
+            overview = self._store.run(operations.overview())
+        except UnavailableError:
+            # While Redis is away nobody hears anything, and afterwards messages need a while to arrive.
+            self.note_permit()
+            raise
         oldest_ms = max(overview.lanes[lane].head_age_ms for lane in self._lanes)
         return oldest_ms > self._deaf_timeout_s * 1000

@@ -86,7 +86,8 @@ class WebhookSender:
             return Failure(error.message)
         except TimeoutError:
             return Failure(f"no answer within {self._timeout_s:g} s")
-        except httpx.HTTPError as error:
+        except Exception as error:
+            # What a receiver answers may raise more than httpx.HTTPError, and must not end its neighbours' deliveries.
             return Failure(f"{type(error).__name__}: {error}")
         if 200 <= status < 300:
             return None

@@ -10,7 +10,8 @@ from common.errors import EngineError, FinanceLLMError
 from common.finance_tasks import Task
 from common.jobs import GenerateRequest
 from common.telemetry import get_logger
-from worker.engine.base import Engine, EngineRequest, FinishReason, Sampling, TokenEvent
+from worker.engine.base import Engine, EngineRequest, FinishReason, TokenEvent
+from worker.engine.requests import sampling_of
 from worker.engine.rows import AbortReason, RowAbortedError, RowHandle
 from worker.engine.text import TextAssembler, Tokenizer
 from worker.rate import RateMeter
@@ -19,22 +20,22 @@ logger = get_logger("engine")
 
 IDLE_WAIT_S = 0.5
 
-OnStep = Callable[[float, int], None]
+OnStep = Callable[[float], None]
 
 
 class EngineLoop:
     """Feeds one engine and hands out what it makes; rows beyond `max_rows` wait here, urgent ones first.
 
     When a step raises, a fresh engine takes over, and the rows that were in the broken one go on from where they stood
-    one at a time: so the row that breaks the engine fails with EngineError, and no other. `on_step` gets the seconds
-    and the rows of each step.
+    one at a time: so the row that breaks the engine fails with EngineError, and no other. The same goes for a row whose
+    admission raises what no engine promises. `on_step` gets the seconds of each step.
     """
 
     def __init__(
         self,
         build: Callable[[], Engine],
         tokenizer: Tokenizer,
-        on_step: OnStep = lambda seconds, rows: None,
+        on_step: OnStep = lambda seconds: None,
     ) -> None:
         self._build = build
         self._tokenizer = tokenizer
@@ -67,7 +68,7 @@ class EngineLoop:
         engine_request = EngineRequest(
             prompt_token_ids=tuple(prompt_token_ids),
             max_tokens=request.max_tokens,
-            sampling=Sampling(request.temperature, request.top_p, request.top_k, request.seed),
+            sampling=sampling_of(request),
             stop_token_ids=self._tokenizer.stop_token_ids,
             urgent=urgent,
             logprobs=request.task is not Task.TEXT and self.engine.capabilities.logprobs,
@@ -150,6 +151,11 @@ class EngineLoop:
         except FinanceLLMError as error:
             handle.fail(error)
             return
+        except Exception as error:
+            logger.exception("engine admission failed", rows=len(self._rows))
+            handle.fail(_failed_on_request(error))
+            self._replace_engine()
+            return
         self._rows[row] = handle
 
     def _take_out_aborted(self) -> None:
@@ -173,7 +179,8 @@ class EngineLoop:
             events = self.engine.step()
         except Exception as error:
             logger.exception("engine step failed", rows=rows)
-            self._replace_engine(error)
+            self._fail_lone_row(error)
+            self._replace_engine()
             return
         finally:
             self.step_started_s = None
@@ -184,7 +191,7 @@ class EngineLoop:
             stepped.add(event.row)
         seconds = time.monotonic() - started_s
         self.rate.record(tokens, seconds)
-        self._on_step(seconds, rows)
+        self._on_step(seconds)
 
     def _take(self, event: TokenEvent, first_of_step: bool) -> int:
         """Apply one event; return how many tokens of work it stands for."""
@@ -205,12 +212,14 @@ class EngineLoop:
             handle.finish(FinishReason.STOP)
         return work
 
-    def _replace_engine(self, cause: Exception) -> None:
-        handles, self._rows = list(self._rows.values()), {}
-        if len(handles) == 1:
-            handles[0].fail(EngineError(f"The engine failed on this request: {type(cause).__name__}."))
-        else:
-            self._suspects.extend(handles)
+    def _fail_lone_row(self, cause: Exception) -> None:
+        if len(self._rows) == 1:
+            _, handle = self._rows.popitem()
+            handle.fail(_failed_on_request(cause))
+
+    def _replace_engine(self) -> None:
+        self._suspects.extend(self._rows.values())
+        self._rows = {}
         self.engine.close()
         self.engine = self._build()
 
@@ -228,3 +237,7 @@ class EngineLoop:
                 handles.append(handle)
         for handle in handles:
             handle.fail(RowAbortedError(handle.abort_reason or AbortReason.RELEASED))
+
+
+def _failed_on_request(cause: Exception) -> EngineError:
+    return EngineError(f"The engine failed on this request: {type(cause).__name__}.")

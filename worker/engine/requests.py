@@ -3,9 +3,13 @@
 from dataclasses import dataclass
 
 from common.errors import PromptTooLongError, RequestError
+from common.jobs import GenerateRequest
 from worker.engine.base import EngineRequest, FinishReason, Sampling
 
 MAX_TEMPERATURE = 2.0
+# Below these, float32 overflows or becomes 0; the native engine takes the same temperatures as greedy.
+MIN_TEMPERATURE = 1e-5
+MIN_TOP_P = 1e-6
 # Libraries take seeds as signed 64-bit numbers.
 _SEED_MASK = (1 << 63) - 1
 _GIB = 1 << 30
@@ -19,6 +23,13 @@ class EngineLimits:
     max_row_tokens: int
     cache_bytes: int
     threads: int | None = None
+
+
+def sampling_of(request: GenerateRequest) -> Sampling:
+    """Return how a request's tokens are chosen, tiny values made such that every engine can compute with them."""
+    temperature = 0.0 if 0.0 < request.temperature < MIN_TEMPERATURE else request.temperature
+    top_p = MIN_TOP_P if 0.0 < request.top_p < MIN_TOP_P else request.top_p
+    return Sampling(temperature, top_p, request.top_k, request.seed)
 
 
 def check_request(request: EngineRequest, max_row_tokens: int, vocabulary: int) -> None:

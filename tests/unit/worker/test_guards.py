@@ -150,6 +150,46 @@ def test_neither_work_nor_an_empty_queue_counts_as_deaf(memory_store: JobStore) 
     assert clock.exits == []
 
 
+def test_the_time_of_an_outage_does_not_count_as_deaf(memory_store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given an idle worker, a job that waits, and a look while Redis is away
+    class Flaky:
+        away = True
+
+        def run(self, operation: Any) -> Any:
+            if self.away:
+                raise UnavailableError("away")
+            return memory_store.run(operation)
+
+    clock, flaky = Clock(), Flaky()
+    store: Any = flaky
+    watchdog = clock.watchdog(store)
+    memory_store.run(operations.submit(new_job(), 1_000_000, 3600))
+    time.sleep(0.1)
+    with pytest.raises(UnavailableError):
+        watchdog.round()
+    # When Redis is back, then the worker gets the whole time to hear of the job, and no more
+    flaky.away = False
+    back_s = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: back_s + 0.02)
+    watchdog.round()
+    assert clock.exits == []
+    monkeypatch.setattr(time, "monotonic", lambda: back_s + 0.1)
+    watchdog.round()
+    assert clock.exits == [EXIT_DEAF]
+
+
+def test_an_outage_shorter_than_the_limit_is_seen_too(memory_store: JobStore) -> None:
+    """Given a worker idle for less than the limit, when Redis is away, then a look notices."""
+
+    class Away:
+        def run(self, _operation: Any) -> Any:
+            raise UnavailableError("away")
+
+    store: Any = Away()
+    with pytest.raises(UnavailableError):
+        Clock().watchdog(store).round()
+
+
 def test_the_rate_counts_busy_time_only_and_forgets_the_past() -> None:
     meter = RateMeter(window_s=10)
     assert meter.tokens_per_second is None

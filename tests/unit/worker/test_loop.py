@@ -11,7 +11,7 @@ import pytest
 from common.errors import EngineError, PromptTooLongError
 from common.jobs import GenerateRequest
 from common.prompts import Message, Role
-from worker.engine.base import EngineRequest, FinishReason, TokenEvent
+from worker.engine.base import EngineRequest, FinishReason, Sampling, TokenEvent
 from worker.engine.fake import ByteTokenizer, FakeEngine
 from worker.engine.loop import EngineLoop
 from worker.engine.rows import AbortReason, RowAbortedError, RowOutcome
@@ -159,6 +159,51 @@ def test_only_the_row_that_breaks_the_engine_fails() -> None:
     # and every broken engine was closed
     assert len(engines) == 3
     assert all(engine.closed for engine in engines)
+
+
+def test_a_row_whose_admission_raises_fails_alone() -> None:
+    # Given a running row, and an engine whose library refuses some prompts with an error of its own
+    class Refusing(FakeEngine):
+        def add(self, request: EngineRequest) -> int:
+            if b"refuse" in bytes(request.prompt_token_ids):
+                raise ValueError("no such setting")
+            return super().add(request)
+
+    engines: list[Refusing] = []
+
+    def build() -> Refusing:
+        engines.append(Refusing(4, 1_000, 1, faults=True))
+        return engines[-1]
+
+    with running(build) as loop:
+        good = loop.submit(request(max_tokens=200), prompt(LONG), False, None)
+        while not good.text:
+            time.sleep(0.001)
+        # When such a prompt comes, then it fails, and the other goes on in a fresh engine
+        with pytest.raises(EngineError, match="ValueError"):
+            result(loop.submit(request(), prompt("refuse"), False, None).future)
+        assert result(good.future).completion_tokens == 200
+        assert result(loop.submit(request(), prompt("later"), False, None).future).text
+        assert loop.failure is None
+    assert len(engines) == 2
+
+
+@pytest.mark.parametrize(
+    ("temperature", "top_p", "expected"),
+    [
+        (1e-310, 1e-50, Sampling(0.0, 1e-6)),
+        (9e-6, 1.0, Sampling(0.0, 1.0)),
+        (1e-5, 1e-6, Sampling(1e-5, 1e-6)),
+        (0.7, 0.9, Sampling(0.7, 0.9)),
+    ],
+)
+def test_tiny_sampling_values_never_reach_an_engine(temperature: float, top_p: float, expected: Sampling) -> None:
+    """Given values that are 0 or overflow in float32, when submitted, then the engine gets some it can compute with."""
+    engine = RecordingEngine(2, 1_000, 0)
+    asked = request().model_copy(update={"temperature": temperature, "top_p": top_p})
+    with running(lambda: engine) as loop:
+        result(loop.submit(asked, prompt("x"), False, None).future)
+    assert [added.sampling for added in engine.added] == [expected]
 
 
 def test_an_engine_that_cannot_be_replaced_ends_the_loop_and_hands_rows_back() -> None:

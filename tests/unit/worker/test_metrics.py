@@ -1,15 +1,22 @@
 """What a worker counts of an answered job."""
 
+from pathlib import Path
+
 import pytest
 from prometheus_client import CollectorRegistry
 
+from common import operations
 from common.jobs import Job, JobStatus, Lane
 from common.leases import ClaimedJob
+from common.queue import make_celery
+from common.store import JobStore
 from common.telemetry import WorkerMetrics
-from tests.support.values import REQUEST
+from tests.support.values import REQUEST, new_job
 from worker.engine.base import FinishReason
 from worker.engine.rows import RowOutcome
 from worker.metrics import record_finished
+from worker.service import WorkerService
+from worker.settings import WorkerSettings
 
 
 def test_waiting_for_a_row_is_part_of_every_time_from_acceptance() -> None:
@@ -31,3 +38,17 @@ def test_waiting_for_a_row_is_part_of_every_time_from_acceptance() -> None:
         ("vllm:request_prefill_time_seconds", 0.4),
     ):
         assert registry.get_sample_value(f"{name}_sum") == pytest.approx(seconds)
+
+
+def test_an_idle_engine_shows_no_rows(memory_store: JobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a worker, when its last job has ended, then the rows in its engine are 0 and not those of the last step."""
+    metrics = WorkerMetrics(CollectorRegistry())
+    monkeypatch.setattr("worker.service.serve_metrics", lambda _settings: metrics)
+    settings = WorkerSettings(engine="fake", data_dir=tmp_path, fake_step_ms=0)
+    service = WorkerService(settings, make_celery(settings), memory_store)
+    service.start()
+    memory_store.run(operations.submit(new_job(), 1_000_000, 3_600))
+    assert service.run_next(Lane.INTERACTIVE)
+    assert (metrics.registry.get_sample_value("financellm_engine_step_seconds_count") or 0) > 0
+    assert metrics.registry.get_sample_value("financellm_engine_rows") == 0
+    service.stop()

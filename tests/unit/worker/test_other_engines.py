@@ -16,6 +16,7 @@ from worker.engine.numpy_sampling import choose, generator_for, logprob
 from worker.engine.onnxruntime import FOLDER_NAME as ONNX_NAME
 from worker.engine.openvino import FOLDER_NAME as OPENVINO_NAME
 from worker.engine.registry import BUILDERS, engine_builder
+from worker.engine.requests import MIN_TEMPERATURE, MIN_TOP_P
 from worker.settings import WorkerSettings
 
 PACKAGES = {
@@ -94,7 +95,8 @@ def test_greedy_takes_the_best_and_one_candidate_is_greedy() -> None:
     """Given logits, when chosen greedily or from one candidate, then it is the best token."""
     logits = np.array([0.5, 2.0, -1.0, 1.9], np.float32)
     assert choose(logits, GREEDY, generator_for(GREEDY)) == 1
-    for narrow in (Sampling(1.5, top_k=1), Sampling(1.5, top_p=0.01)):
+    narrowest = Sampling(MIN_TEMPERATURE, MIN_TOP_P)
+    for narrow in (Sampling(1.5, top_k=1), Sampling(1.5, top_p=0.01), narrowest):
         assert choose(logits, narrow, generator_for(narrow)) == 1
 
 
