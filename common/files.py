@@ -27,7 +27,8 @@ class FileStore:
 
     def __init__(self, url: str) -> None:
         try:
-            self._system, self._root = fsspec.url_to_fs(url)
+            # A bucket's listing kept in memory would hide what other processes write after it.
+            self._system, self._root = fsspec.url_to_fs(url, use_listings_cache=False)
         except (ImportError, ValueError) as error:
             raise ConfigurationError(
                 f"FINANCELLM_FILES_URL is {url!r}, which cannot be opened: {error}. s3:// needs the extra `s3`."

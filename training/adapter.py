@@ -65,7 +65,7 @@ class Adapter:
 
     def check_base(self, base_sha256: str) -> None:
         """Raise ModelFilesError if training.json names the base weights it was trained on and they are others."""
-        trained_on = self._training_record().get("base_sha256", base_sha256)
+        trained_on = self.training_record().get("base_sha256", base_sha256)
         if trained_on != base_sha256:
             raise ModelFilesError(
                 f"The adapter {self.folder} was trained on base weights with sha256 {trained_on}, but the base has "
@@ -75,7 +75,7 @@ class Adapter:
     def scores(self) -> dict[str, float]:
         """Return the measured scores that training.json holds under "scores"; empty where there are none."""
         path = self.folder / TRAINING_NAME
-        scores = self._training_record().get("scores", {})
+        scores = self.training_record().get("scores", {})
         if not isinstance(scores, dict):
             raise ModelFilesError(f'{path}: "scores" must map names to numbers.')
         for name, value in scores.items():
@@ -83,7 +83,8 @@ class Adapter:
                 raise ModelFilesError(f"{path}: score {name} is {value!r}, not a finite number.")
         return {name: float(value) for name, value in scores.items()}
 
-    def _training_record(self) -> dict[str, Any]:
+    def training_record(self) -> dict[str, Any]:
+        """Return the content of training.json, nothing where there is none; raises ModelFilesError if it is no JSON."""
         path = self.folder / TRAINING_NAME
         return read_json(path, "a training record") if path.is_file() else {}
 

@@ -8,7 +8,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -21,18 +21,21 @@ from training.adapter import ADAPTER_CONFIG_NAME, ADAPTER_WEIGHTS_NAME, TRAINING
 def average(older: Path, newer: Path, newer_share: float, out: Path) -> None:
     """Write the mean of two adapters into `out`, with the newer one's record and what it was averaged from.
 
-    Raises ModelFilesError for a folder that is no adapter, ConfigurationError where the two do not fit each other.
+    Raises ModelFilesError for a folder that is no adapter, ConfigurationError where the two do not fit each other or
+    `out` is one of them.
     """
     if not 0 < newer_share < 1:
         raise ConfigurationError(f"The share of the newer adapter is {newer_share:g}; it must lie between 0 and 1.")
-    if _shape(older) != _shape(newer):
-        raise ConfigurationError(f"{older} and {newer} differ in modules, rank or scale; they cannot be averaged.")
+    if out.resolve() in (older.resolve(), newer.resolve()):
+        raise ConfigurationError(f"{out} is one of the two adapters and would be lost. Name another folder with --out.")
+    old, new = Adapter.open(older), Adapter.open(newer)
+    _check_kinship(old, new)
     first, second = load_file(older / ADAPTER_WEIGHTS_NAME), load_file(newer / ADAPTER_WEIGHTS_NAME)
     mean = {
         name: ((1 - newer_share) * first[name].float() + newer_share * tensor.float()).to(tensor.dtype)
         for name, tensor in second.items()
     }
-    record: dict[str, Any] = json.loads((newer / TRAINING_NAME).read_bytes())
+    record = new.training_record()
     record["averaged"] = {
         "older_sha256": adapter_sha256(older),
         "newer_sha256": adapter_sha256(newer),
@@ -47,8 +50,19 @@ def average(older: Path, newer: Path, newer_share: float, out: Path) -> None:
     (out / TRAINING_NAME).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _shape(folder: Path) -> dict[str, tuple[object, ...]]:
-    adapter = Adapter.open(folder)
+def _check_kinship(old: Adapter, new: Adapter) -> None:
+    if _shape(old) != _shape(new):
+        raise ConfigurationError(
+            f"{old.folder} and {new.folder} differ in modules, rank or scale; they cannot be averaged."
+        )
+    bases = {adapter.training_record().get("base_sha256") for adapter in (old, new)} - {None}
+    if len(bases) > 1:
+        raise ConfigurationError(
+            f"{old.folder} and {new.folder} were trained on different base weights; they cannot be averaged."
+        )
+
+
+def _shape(adapter: Adapter) -> dict[str, tuple[object, ...]]:
     tensors = adapter.file.tensors
     return {
         module: (pair.scale, tensors[pair.a_name].shape, tensors[pair.b_name].shape)

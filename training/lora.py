@@ -32,7 +32,7 @@ from training.packed_model import load_packed_model
 from training.precision import run_precision
 from training.recipe import Recipe, load_recipe
 from training.run_progress import RunProgress
-from training.run_state import RunIdentity
+from training.run_state import CHECKPOINTS_FOLDER, RunIdentity, checkpoint_precision
 from training.trainer import RunLimits, Trainer
 
 EXIT_STOPPED_EARLY = 3
@@ -73,7 +73,7 @@ def _train_alone(
     tokenizer = ChatTokenizer.from_file(model_folder / TOKENIZER_NAME)
     rows = read_examples(data, tokenizer, recipe.packing.max_row_tokens)
     start_sha256 = None if recipe.start_folder is None else adapter_sha256(recipe.start_folder)
-    precision = run_precision(out, device)
+    precision = run_precision(out, device, checkpoint_precision(out / CHECKPOINTS_FOLDER))
     identity = RunIdentity(recipe.fingerprint, rows.data_sha256, base_sha256(model_folder), start_sha256, precision)
     elementwise = choose_elementwise(recipe, device, console)
     model = load_packed_model(model_folder, recipe.adapter, elementwise, device, precision.dtype)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from common.errors import ModelFilesError
 from common.model_files import MANIFEST_NAME, ModelManifest, sha256_file
 from training.base_model import write_json
+from training.export import FORMS
 
 STATE_NAME = ".prepared.json"
 _STAGING_NAME = ".staging"
@@ -90,15 +91,42 @@ def publish(staging: Path, folder: Path, manifest: ModelManifest, state: Prepare
     """Move the staged files into the folder: the manifest goes first and comes last.
 
     A reader sees the old model, no model, or the new model, and its hashes refuse a mixture. Renaming whole folders
-    would be shorter but fails where the folder is a mount.
+    would be shorter but fails where the folder is a mount. Files that no publication put there stay.
     """
+    outdated = _outdated(folder, manifest)
     (folder / MANIFEST_NAME).unlink(missing_ok=True)
-    for path in folder.iterdir():
-        if path.is_file() and path.name not in manifest.files:
-            path.unlink()
+    for path in outdated:
+        _remove(path)
     for name in manifest.files:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (staging / name).replace(folder / name)
     stamps = {name: FileStamp.of(folder / name) for name in manifest.files}
     write_json(folder / STATE_NAME, state.model_copy(update={"stamps": stamps}).model_dump())
     manifest.write(folder)
+
+
+def _outdated(folder: Path, manifest: ModelManifest) -> list[Path]:
+    """Return what belongs to the model published before: its files, and the forms exported from it."""
+    published = _published_names(folder)
+    if not published:
+        return []
+    names = (published - manifest.files.keys()) | {form.target for form in FORMS.values()}
+    return [folder / name for name in names]
+
+
+def _published_names(folder: Path) -> set[str]:
+    """Return the names of the last publication's files, none where there was none."""
+    state = read_state(folder)
+    if state is not None:
+        return set(state.stamps)
+    try:
+        return set(ModelManifest.read(folder).files)
+    except ModelFilesError:
+        return set()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

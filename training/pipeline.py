@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,13 +22,17 @@ from rich.console import Console
 from common.errors import ConfigurationError, FinanceLLMError
 from common.model_files import MANIFEST_NAME, TOKENIZER_NAME, ModelManifest, sha256_file
 from common.settings import get_settings
-from training.adapter import ADAPTER_CONFIG_NAME, ADAPTER_WEIGHTS_NAME, TRAINING_NAME
+from training.adapter import ADAPTER_CONFIG_NAME, ADAPTER_WEIGHTS_NAME, TRAINING_NAME, adapter_sha256
 from training.pipeline_step import ROOT, Step, StepFailedError, hash_files, write_json_durably
 from training.recipe import Evaluation, Recipe, load_recipe
 from training.served_model import served_model
 from training.trainer import ADAPTER_FOLDER
 
 DATA_DIR_VARIABLE = "FINANCELLM_SHARED_DATA"
+_TRAINING_PACKAGES = ("common", "training")
+# Scores come from the service itself, so that all of it decides them.
+_SERVICE_PACKAGES = ("api", "common", "training", "worker")
+_NATIVE_SOURCE = Path("worker", "engine", "native", "csrc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +44,16 @@ class Pipeline:
     data_dir: Path
     work: Path
     model_source: str
+    engine: str
     train_options: tuple[str, ...]
 
     def run(self, console: Console) -> Path:
-        """Run what is not current; return the scored adapter's folder. Raises StepFailedError."""
+        """Run what is not current; return the scored adapter's folder.
+
+        Raises StepFailedError, and ConfigurationError before anything is done where the engine gives no real scores.
+        """
+        if self.engine == "fake" and self.recipe.evaluations:
+            raise ConfigurationError("FINANCELLM_ENGINE=fake reads no model, so its scores mean nothing. Use auto.")
         for plan in (self.base, self.curate, self.lora, self.model):
             plan().run(self._records, console)
         self._evaluate(console)
@@ -62,7 +73,7 @@ class Pipeline:
             "data": hash_files(path for path in self.data_dir.rglob("*") if path.is_file()),
             "tokenizer": sha256_file(self._base / TOKENIZER_NAME),
             "arguments": json.dumps(self.recipe.curate_arguments),
-            "code": _code_hash(),
+            "code": hash_files(_python_files(_TRAINING_PACKAGES)),
         }
         outputs = tuple(self._data / name for name in ("train.jsonl", "selection.jsonl", "card.json"))
         return Step("curate", "training.curate", arguments, inputs, outputs)
@@ -93,7 +104,8 @@ class Pipeline:
             "revision": ModelManifest.read(self._model).revision,
             "data": sha256_file(data),
             "evaluation": evaluation.model_dump_json(),
-            "code": _code_hash(),
+            "engine": self.engine,
+            "code": hash_files(_service_files()),
         }
         name = f"evaluate-{evaluation.name}"
         return Step(name, "training.evaluate", tuple(arguments), inputs, (), self._score_path(evaluation))
@@ -130,11 +142,13 @@ class Pipeline:
         return scores
 
     def _run_inputs(self) -> dict[str, str]:
-        return {
+        inputs = {
             "recipe": self.recipe.fingerprint,
             "data": sha256_file(self._data / "train.jsonl"),
             "base": ModelManifest.read(self._base).base_sha256,
         }
+        start = self.recipe.start_folder
+        return inputs if start is None else inputs | {"start": adapter_sha256(start)}
 
     def _score_path(self, evaluation: Evaluation) -> Path:
         return self.work / "scores" / f"{evaluation.name}.json"
@@ -165,8 +179,13 @@ class Pipeline:
         return self.work / "steps"
 
 
-def _code_hash() -> str:
-    return hash_files(path for package in ("common", "training") for path in (ROOT / package).rglob("*.py"))
+def _python_files(packages: Iterable[str]) -> list[Path]:
+    return [path for package in packages for path in (ROOT / package).rglob("*.py")]
+
+
+def _service_files() -> list[Path]:
+    native = [path for path in (ROOT / _NATIVE_SOURCE).rglob("*") if path.is_file()]
+    return _python_files(_SERVICE_PACKAGES) + native
 
 
 def _data_dir(given: Path | None) -> Path:
@@ -199,7 +218,13 @@ def main(
         option = str(Path(recipe).resolve()) if Path(recipe).is_file() else recipe
         limit = () if max_minutes is None else ("--max-minutes", str(max_minutes))
         pipeline = Pipeline(
-            loaded, option, _data_dir(data_dir), folder, settings.model_source, ("--device", device, *limit)
+            recipe=loaded,
+            recipe_option=option,
+            data_dir=_data_dir(data_dir),
+            work=folder,
+            model_source=settings.model_source,
+            engine=settings.engine,
+            train_options=("--device", device, *limit),
         )
         with FileLock(folder / ".lock", timeout=0):
             adapter = pipeline.run(console)

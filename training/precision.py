@@ -30,8 +30,11 @@ class Precision(StrEnum):
         return torch.bfloat16 if self is Precision.BFLOAT16 else torch.float32
 
 
-def run_precision(out: Path, device: torch.device) -> Precision:
-    """Return the run's precision: the one it began with, else the device's."""
+def run_precision(out: Path, device: torch.device, checkpointed: Precision | None = None) -> Precision:
+    """Return the run's precision: that of its checkpoints, else the one it began with, else the device's."""
+    # Of the two, only the checkpoints decide whether the run can go on; older runs have no file.
+    if checkpointed is not None:
+        return checkpointed
     file = out / _FILE_NAME
     if file.is_file():
         return Precision(file.read_text(encoding="utf-8").strip())

@@ -60,7 +60,7 @@ def prepare(request: Request, progress: Progress) -> ModelManifest:
 
     Raises ModelFilesError that says what is missing, unsupported or changed.
     """
-    if Path(request.source.text).resolve() == request.model_dir.resolve():
+    if Path(request.source.text).expanduser().resolve() == request.model_dir.expanduser().resolve():
         raise ModelFilesError(f"{request.model_dir} is both source and target. Choose another --model-dir.")
     wanted = PreparedState(
         source=request.source.text,

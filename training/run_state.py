@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from common.errors import ConfigurationError
 from training.packed_model import PackedQwen2
 from training.precision import Precision
 
+CHECKPOINTS_FOLDER = "checkpoints"
 STATE_NAME = "state.json"
 TENSORS_NAME = "state.safetensors"
 KEPT_CHECKPOINTS = 2
@@ -69,14 +71,14 @@ class Checkpoints:
             _sync(path)
         staging.rename(target)
         _sync(self._folder)
-        for old in self._complete()[:-KEPT_CHECKPOINTS]:
+        for old in _complete(self._folder)[:-KEPT_CHECKPOINTS]:
             shutil.rmtree(old)
 
     def restore(self, model: PackedQwen2, optimizer: torch.optim.Optimizer) -> RunPosition:
         """Continue from the newest readable checkpoint; raises ConfigurationError if it belongs to another run."""
-        for path in reversed(self._complete()):
+        for path in reversed(_complete(self._folder)):
             try:
-                state = TypeAdapter(_State).validate_json((path / STATE_NAME).read_bytes())
+                state = _read_state(path)
                 tensors = load_file(path / TENSORS_NAME)
             except (OSError, ValidationError, SafetensorError):
                 continue
@@ -89,8 +91,21 @@ class Checkpoints:
             return state.position
         return RunPosition(steps_done=0, elapsed_s=0.0)
 
-    def _complete(self) -> list[Path]:
-        return sorted(self._folder.glob("step-*"))
+
+def checkpoint_precision(folder: Path) -> Precision | None:
+    """Return the number format of the newest readable checkpoint, None where there is none."""
+    for path in reversed(_complete(folder)):
+        with suppress(OSError, ValidationError):
+            return _read_state(path).identity.precision
+    return None
+
+
+def _complete(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step-*"))
+
+
+def _read_state(checkpoint: Path) -> _State:
+    return TypeAdapter(_State).validate_json((checkpoint / STATE_NAME).read_bytes())
 
 
 def _gather(model: PackedQwen2, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -122,6 +137,7 @@ def _difference(theirs: RunIdentity, ours: RunIdentity) -> str:
         "data_sha256": "training data",
         "base_sha256": "base model",
         "start_sha256": "adapter to start from",
+        "precision": "number format",
     }
     old, new = asdict(theirs), asdict(ours)
     return "another " + " and another ".join(label for key, label in names.items() if old[key] != new[key])

@@ -16,7 +16,7 @@ from training.loss_curve import draw_loss_curve
 from training.loss_log import LossLog, StepRecord
 from training.packed_model import PackedQwen2
 from training.recipe import OptimizerSettings, Recipe, Schedule
-from training.run_state import Checkpoints, RunIdentity, RunPosition
+from training.run_state import CHECKPOINTS_FOLDER, Checkpoints, RunIdentity, RunPosition
 
 ADAPTER_FOLDER = "adapter"
 CURVE_NAME = "loss.png"
@@ -57,7 +57,7 @@ class Trainer:
         self._git_revision = current_revision()
         self._plan = StepPlan(examples, recipe.packing, recipe.seed, recipe.source_repeats)
         self._epochs = [self._plan.steps(epoch) for epoch in range(recipe.epochs)]
-        self._checkpoints = Checkpoints(out / "checkpoints", identity)
+        self._checkpoints = Checkpoints(out / CHECKPOINTS_FOLDER, identity)
         self._log = LossLog(out)
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self._optimizer = _optimizer(self._parameters, recipe.optimizer)

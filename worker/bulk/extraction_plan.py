@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from common.collections import DocumentRecord, DocumentStatus
+from common.collections import DocumentRecord, DocumentStatus, ItemError
 from common.pages import content_address
 from common.queries import PlannedPage, PlannedRow, QueryQuestion, QuerySpec, Scope
 from worker.bulk.page_choice import PageBudget, choose_pages
-from worker.retrieval.library import Entry, Library
+from worker.retrieval.library import DocumentMissingError, Entry, Library
 from worker.retrieval.search import Hit
 
 
@@ -24,6 +24,13 @@ def planned_rows(
         for row in _ordered(library, group, wanted, budget):
             yield row.model_copy(update={"index": index})
             index += 1
+
+
+def pages_missing(document: str) -> ItemError:
+    """Return the reason of a row over a document whose pages were deleted."""
+    # An upload of a file that a collection lists already changes nothing.
+    text = f"{document}: its pages are not kept any more. Delete it and upload it again."
+    return ItemError(code="document_missing", message=text)
 
 
 def _by_document(
@@ -57,7 +64,13 @@ def _row(library: Library, group: Sequence[DocumentRecord], question: QueryQuest
         return row.model_copy(update={"error": first.error})
     known = {(content_address(document.sha256), document.name): document for document in ready}
     entries = [Entry(address, name) for address, name in known]
-    chosen = choose_pages(library, question.text, entries, budget)
+    try:
+        chosen = choose_pages(library, question.text, entries, budget)
+    except DocumentMissingError as error:
+        missing = known[error.entry.address, error.entry.name]
+        return row.model_copy(
+            update={"document_id": missing.id, "document": missing.name, "error": pages_missing(missing.name)}
+        )
     pages, more = _planned(chosen.hits, known), _planned(chosen.more, known)
     named = pages[0] if pages else None
     return row.model_copy(

@@ -12,7 +12,7 @@ from common.files import FileStore
 from common.jobs import Job, JobError
 from common.queries import PlannedRow, QuerySpec, Row, RowStatus, pending_row, plan_key
 from common.store import JobStore
-from worker.bulk.extraction_plan import planned_rows
+from worker.bulk.extraction_plan import pages_missing, planned_rows
 from worker.bulk.page_choice import PageBudget
 from worker.bulk.row_requests import RowRequests
 from worker.bulk.source import Ask, BulkItem, ItemEnd, OutputRecord, ScannedItem
@@ -64,8 +64,8 @@ class ExtractionSource:
         try:
             return Ask(self._requests.of(row))
         except KeyError:
-            text = f"{row.document}: its pages are not kept any more. Upload it again."
-            return JobError(code="document_missing", message=text)
+            missing = pages_missing(row.document)
+            return JobError(code=missing.code, message=missing.message)
 
     def record(self, item: OpenItem, end: ItemEnd) -> OutputRecord:
         """Return a row as one line of JSON."""

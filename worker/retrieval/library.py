@@ -28,6 +28,14 @@ class Entry:
     name: str
 
 
+class DocumentMissingError(KeyError):
+    """A document was never added, or its pages are not kept any more."""
+
+    def __init__(self, entry: Entry) -> None:
+        super().__init__(f"{entry.name} ({entry.address}) was not added")
+        self.entry = entry
+
+
 class Library:
     """Parses, indexes and searches; keeps what it made in `blobs`, and the last used in memory."""
 
@@ -44,6 +52,7 @@ class Library:
         Raises DocumentError with a reason and a sentence where the file gives no pages.
         """
         address = content_address(hashlib.sha256(data).hexdigest())
+        self._forget(address)
         document = self._stored_document(address)
         if document is None:
             document = parse_isolated(name, data, self._limits)
@@ -53,10 +62,10 @@ class Library:
         return replace(document, name=name)
 
     def document(self, entry: Entry) -> Document:
-        """Return a document added before; raises KeyError if there is none."""
+        """Return a document added before; raises DocumentMissingError if there is none."""
         document = self._stored_document(entry.address)
         if document is None:
-            raise KeyError(f"{entry.name} ({entry.address}) was not added")
+            raise DocumentMissingError(entry)
         return replace(document, name=entry.name)
 
     def segment(self, entry: Entry) -> Segment:
@@ -76,6 +85,11 @@ class Library:
         """Return the best pages of these documents, best first."""
         options = options or SearchOptions(embedder=self._embedder)
         return search(question, [self.segment(entry) for entry in entries], options)
+
+    def _forget(self, address: str) -> None:
+        """Drop a document from memory: the gateway may have deleted its files meanwhile."""
+        self._documents.pop(address, None)
+        self._segments.pop(address, None)
 
     def _stored_document(self, address: str) -> Document | None:
         document = self._documents.get(address)

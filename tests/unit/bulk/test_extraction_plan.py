@@ -1,12 +1,17 @@
 """The rows of a query in the order they are asked."""
 
+from collections.abc import Sequence
 from typing import Any
+
+import pytest
 
 from common.collections import DocumentRecord, ItemError
 from common.queries import PlannedRow, QueryQuestion, QuerySpec, Scope
 from tests.support.report_library import ReportLibrary, record
 from worker.bulk.extraction_plan import planned_rows
 from worker.bulk.page_choice import PageBudget
+from worker.retrieval.library import DocumentMissingError, Entry
+from worker.retrieval.search import Hit, SearchOptions
 
 LONG = "7 " * 400
 LIBRARY = ReportLibrary(
@@ -70,3 +75,27 @@ def test_a_question_to_all_documents_is_one_row_about_the_page_found() -> None:
     rows = planned(record("a.txt"), record("b.txt"), record("c.pdf", BROKEN), scope=Scope.COLLECTION)
     found = {row.question_id: (row.document, row.pages[0].page) for row in rows}
     assert found == {"revenue": ("b.txt", 2), "cash": ("a.txt", 3), "profit": ("a.txt", 2)}
+
+
+class GappyLibrary(ReportLibrary):
+    """Has nothing of the report `gone.txt`, though its collection lists it as ready."""
+
+    def search(self, question: str, entries: Sequence[Entry], options: SearchOptions | None = None) -> list[Hit]:
+        for entry in entries:
+            if entry.name == "gone.txt":
+                raise DocumentMissingError(entry)
+        return super().search(question, entries, options)
+
+
+@pytest.mark.parametrize("scope", Scope)
+def test_a_document_whose_pages_are_gone_fails_its_rows_only(scope: Scope) -> None:
+    """Given a ready document without pages, when planned, then rows that need it say so, others are asked."""
+    library = GappyLibrary({"a.txt": [LONG] * 3}, {"cash": [("a.txt", 3)]})
+    spec = QuerySpec(collection_id="col", questions=QUESTIONS[1:2], scope=scope)
+    documents = [record("a.txt"), record("gone.txt")]
+    *asked, missing = planned_rows(library, spec, documents, PageBudget(750, 2, 1))
+    assert [row.document for row in asked] == (["a.txt"] if scope is Scope.DOCUMENTS else [])
+    assert (missing.document_id, missing.document, missing.pages) == ("doc_gone.txt", "gone.txt", ())
+    assert missing.error is not None
+    assert missing.error.code == "document_missing"
+    assert missing.error.message.startswith("gone.txt: its pages are not kept any more.")

@@ -56,3 +56,30 @@ def test_a_share_that_is_no_mean_is_refused(tiny_model: Path, tmp_path: Path, sh
     older = adapter(tiny_model, tmp_path / "a", 1)
     with pytest.raises(ConfigurationError, match="between 0 and 1"):
         average(older, older, share, tmp_path / "mean")
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_a_mean_in_place_of_one_of_them_is_refused(tiny_model: Path, tmp_path: Path, name: str) -> None:
+    """Given the folder of either adapter as target, when averaged, then it is refused and both are as they were."""
+    older, newer = adapter(tiny_model, tmp_path / "a", 1), adapter(tiny_model, tmp_path / "b", 2)
+    before = adapter_sha256(older), adapter_sha256(newer)
+    with pytest.raises(ConfigurationError, match="would be lost"):
+        average(older, newer, 0.5, tmp_path / "a" / ".." / name)
+    assert (adapter_sha256(older), adapter_sha256(newer)) == before
+
+
+def test_an_adapter_without_a_record_is_averaged(tiny_model: Path, tmp_path: Path) -> None:
+    """Given a newer adapter without training.json, when averaged, then the mean says what it was made of."""
+    older, newer = adapter(tiny_model, tmp_path / "a", 1), adapter(tiny_model, tmp_path / "b", 2)
+    (newer / "training.json").unlink()
+    average(older, newer, 0.5, tmp_path / "mean")
+    record = json.loads((tmp_path / "mean" / "training.json").read_text())
+    assert record.keys() == {"averaged", "scores"}
+
+
+def test_adapters_of_other_bases_are_refused(tiny_model: Path, tmp_path: Path) -> None:
+    """Given adapters of the same shape over other base weights, when averaged, then it is refused."""
+    older, newer = adapter(tiny_model, tmp_path / "a", 1), adapter(tiny_model, tmp_path / "b", 2)
+    (newer / "training.json").write_text(json.dumps({"base_sha256": "0" * 64}))
+    with pytest.raises(ConfigurationError, match="different base weights"):
+        average(older, newer, 0.5, tmp_path / "mean")

@@ -6,8 +6,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from training import pipeline_step
+from common.errors import ConfigurationError
+from common.model_files import ModelManifest
+from tests.unit.model.tiny import write_adapter
+from training import pipeline, pipeline_step, recipe
+from training.pipeline import Pipeline
 from training.pipeline_step import Step, StepFailedError, hash_files
+from training.recipe import AdapterSettings, Evaluation, Recipe
 
 QUIET = Console(quiet=True)
 PROGRAM = """
@@ -94,3 +99,74 @@ def test_hash_depends_on_names_and_contents(tmp_path: Path) -> None:
     assert before != hash_files([first])
     second.write_text("3")
     assert before != hash_files([first, second])
+
+
+TWEETS = Evaluation(name="tweets", format="sentiment", data="tweets.jsonl", scores=("weighted_f1",))
+SOURCES = ("api/app.py", "common/numbers.py", "training/evaluate.py", "worker/runner.py")
+NATIVE = "worker/engine/native/csrc/sampler.cpp"
+
+
+@pytest.fixture
+def plans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A source tree, data, and a work folder as it is before the scores."""
+    for name in (*SOURCES, NATIVE, "data/tweets.jsonl", "work/data/train.jsonl"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    manifest = ModelManifest(
+        name="m",
+        base="b",
+        base_sha256="0",
+        adapter=None,
+        adapter_sha256=None,
+        revision="r",
+        tokenizer_sha256="0",
+        files={},
+        created_at="",
+    )
+    for name in ("base", "model"):
+        (tmp_path / "work" / name).mkdir()
+        manifest.write(tmp_path / "work" / name)
+    monkeypatch.setattr(pipeline, "ROOT", tmp_path)
+    monkeypatch.setattr(recipe, "RECIPES", tmp_path / "recipes")
+    return tmp_path
+
+
+def planned(plans: Path, engine: str = "auto", start_from: str | None = None) -> Pipeline:
+    """Return the pipeline over these folders."""
+    wanted = Recipe(name="t", adapter=AdapterSettings(start_from=start_from), evaluations=(TWEETS,))
+    return Pipeline(wanted, "t", plans / "data", plans / "work", "source", engine, ())
+
+
+@pytest.mark.parametrize("name", [*SOURCES, NATIVE])
+def test_scores_depend_on_the_whole_service(plans: Path, name: str) -> None:
+    """Given scores, when any part of the service changes, then they are not current."""
+    before = planned(plans).evaluation(TWEETS, url="").inputs
+    assert planned(plans).evaluation(TWEETS, url="").inputs == before
+    (plans / name).write_text("changed")
+    assert planned(plans).evaluation(TWEETS, url="").inputs != before
+
+
+def test_scores_depend_on_the_engine(plans: Path) -> None:
+    """Given scores, when another engine is set, then they are not current."""
+    inputs = [planned(plans, engine).evaluation(TWEETS, url="").inputs for engine in ("auto", "transformers")]
+    assert inputs[0] != inputs[1]
+
+
+def test_an_engine_without_a_model_gives_no_scores(plans: Path) -> None:
+    """Given the engine of the tests, when the pipeline runs, then it is refused before anything is done."""
+    with pytest.raises(ConfigurationError, match="FINANCELLM_ENGINE=fake"):
+        planned(plans, "fake").run(QUIET)
+    assert not (plans / "work" / "steps").exists()
+
+
+def test_a_run_depends_on_the_adapter_it_starts_from(plans: Path) -> None:
+    """Given a run from an adapter, when another one lies there, then that is another run, and so are its outputs."""
+    write_adapter(plans / "start", seed=1)
+    before = planned(plans, start_from="start").lora()
+    assert planned(plans, start_from="start").lora().arguments == before.arguments
+    write_adapter(plans / "start", seed=2)
+    after = planned(plans, start_from="start").lora()
+    assert after.inputs != before.inputs
+    assert after.outputs != before.outputs
+    assert planned(plans).lora().inputs.keys() == {"recipe", "data", "base"}

@@ -15,10 +15,13 @@ from rich.console import Console
 from common.errors import ConfigurationError
 from tests.unit.lora.rows import write_rows
 from tests.unit.model.tiny import Weights, random_weights, write_folder
+from training import precision, run_state
 from training.adapter import Adapter
 from training.lora import train
 from training.loss_log import LOSSES_NAME, LossLog
+from training.precision import Precision
 from training.recipe import Recipe, load_recipe
+from training.run_state import RunIdentity
 from training.trainer import RunLimits
 
 RECIPE = """
@@ -160,3 +163,26 @@ def test_adapter_of_another_rank_is_no_start(inputs: Path) -> None:
 
     with pytest.raises(ConfigurationError, match="has rank 4 and scale 2; the recipe asks for rank 8"):
         run(inputs, "second", recipe=recipe.model_copy(update={"adapter": wider}))
+
+
+@pytest.mark.parametrize("file", [None, "float32"])
+def test_a_run_goes_on_in_the_format_of_its_checkpoints(
+    inputs: Path, monkeypatch: pytest.MonkeyPatch, file: str | None
+) -> None:
+    """Given a bfloat16 run whose format file is lost or wrong, when resumed elsewhere, then it goes on in bfloat16."""
+    asked = iter([False] * 3 + [True])
+    monkeypatch.setattr(precision, "faster_on_cpu", lambda: Precision.BFLOAT16)
+    first = run(inputs, "old", RunLimits(float("inf"), lambda: next(asked)))
+    path = inputs / "old" / "precision"
+    path.unlink()
+    if file is not None:
+        path.write_text(file)
+
+    monkeypatch.setattr(precision, "faster_on_cpu", lambda: Precision.FLOAT32)
+    assert run(inputs, "old")[:3] == first
+
+
+def test_another_number_format_is_named() -> None:
+    """Given a run in another number format, when compared, then the message says so."""
+    ours, theirs = RunIdentity("a", "b", "c"), RunIdentity("a", "b", "c", precision=Precision.FLOAT32)
+    assert run_state._difference(theirs, ours) == "another number format"

@@ -257,6 +257,58 @@ def test_source_and_target_must_differ(bench: Workbench) -> None:
         bench.run()
 
 
+def test_a_source_under_home_is_the_same_folder(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given the source named with ~ and the same folder as target, when prepared, then it is refused as well."""
+    monkeypatch.setenv("HOME", str(bench.root))
+    source = bench.source
+    bench.model_dir, bench.source = source, Path("~") / source.name
+    with pytest.raises(ModelFilesError, match="both source and target"):
+        bench.run()
+
+
+def test_files_of_others_stay(bench: Workbench) -> None:
+    """Given a folder that holds other models, when one is prepared there twice, then nothing of theirs is touched."""
+    foreign = [bench.model_dir / name for name in ("mistral.gguf", "q8_0.gguf", "openvino/model.bin")]
+    for path in foreign:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"theirs")
+    bench.run()
+    assert [path.read_bytes() for path in foreign] == [b"theirs"] * 3
+    bench.run(tiny.write_adapter(bench.root / "adapter"))
+    assert foreign[0].read_bytes() == b"theirs"
+
+
+@pytest.mark.parametrize("gone", [None, model_folder.STATE_NAME])
+def test_exports_of_the_old_model_go_with_it(bench: Workbench, gone: str | None) -> None:
+    """Given a model exported for other engines, when another is published, then none of them serves the old one."""
+    bench.run()
+    (bench.model_dir / "q8_0.gguf").write_bytes(b"old")
+    for name in ("openvino", "onnxruntime"):
+        (bench.model_dir / name).mkdir()
+        (bench.model_dir / name / "model.bin").write_bytes(b"old")
+    if gone is not None:
+        (bench.model_dir / gone).unlink()
+    bench.run()
+    exported = {"openvino", "onnxruntime", "q8_0.gguf"}
+    assert exported & bench.names == (exported if gone is None else set())
+
+    bench.run(tiny.write_adapter(bench.root / "adapter"))
+    assert bench.names == {"model.json", "model.safetensors", "config.json", "tokenizer.json"}
+
+
+def test_files_the_new_model_lacks_are_removed(bench: Workbench) -> None:
+    """Given a packed model, when it is prepared without a packer, then the packed weights are gone."""
+    packer = _write_packer(
+        bench.root,
+        "import pathlib, sys\n"
+        "(pathlib.Path(sys.argv[sys.argv.index('--model-dir') + 1]) / 'packed.int8').write_bytes(b'packed')\n",
+    )
+    bench.run(packer=packer)
+    assert "packed.int8" in bench.names
+    bench.run()
+    assert "packed.int8" not in bench.names
+
+
 def test_adapter_choices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given auto, none, a folder, or a typo, then the shipped adapter, none, the folder, or an error comes out."""
     monkeypatch.setattr(prepare, "DEFAULT_ADAPTER", tmp_path / "default")
