@@ -1,6 +1,7 @@
 """From what the model wrote to the answer people get: read, executed, and checked against the sources."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,13 +20,15 @@ from common.finance_answers import (
 from common.finance_requests import document_of
 from common.finance_tasks import Task
 from common.jobs import GenerateRequest
-from common.numbers import exact_text, parse_figure
+from common.numbers import Scale, exact_text, parse_figure
 from worker.answer_sources import AnswerSources
 from worker.grounding import CheckedNumber, check_numbers
-from worker.operands import Computation, check_operands
+from worker.operands import Computation, check_operands, objection_to
+from worker.retrieval.figures import find_figures
 
 _SHORTEST_QUOTED_SENTENCE_CHARS = 20
 _CONFIDENCE_DIGITS = 4
+_YEAR = re.compile(r"(?:19|20)\d\d")
 _SCALED = frozenset({AnswerKind.NUMBER, AnswerKind.SPANS})
 
 
@@ -86,14 +89,14 @@ class _Reading:
         calculation = _calculation(answer)
         operands = () if calculation is None else self._operands(calculation)
         numbers = self._numbers(answer, calculation)
+        calculated = () if calculation is None else self._stated(calculation, operands)
         quotes = [None if _is_figure(item) else self._sources.quote(item) for item in answer.items]
         copied = [
             quote is not None and not _is_heading(item)
             for item, quote in zip(answer.items, quotes, strict=True)
             if not _is_figure(item)
         ]
-        stated = [operand.found for operand in operands] if answer.kind is AnswerKind.TRUTH else []
-        verdicts = [*(number.verified for number in numbers), *copied, *stated]
+        verdicts = [*(number.verified for number in numbers), *copied, *calculated]
         found = FinanceAnswer(
             task=self._request.task,
             kind=ResultKind(answer.kind),
@@ -151,6 +154,17 @@ class _Reading:
         )
         return self._checked(grounding.numbers)
 
+    def _stated(self, calculation: Calculation, operands: Sequence[AnswerOperand]) -> tuple[bool, ...]:
+        """Return the verdicts that a program's numbers add; a comparison shows no result that could carry them."""
+        found = tuple(operand.found for operand in operands)
+        if calculation.truth is None:
+            # What lies between years may be printed as well.
+            return () if all(operand.found or _YEAR.fullmatch(operand.text) for operand in operands) else (False,)
+        if not all(found):
+            return found
+        objection = objection_to(Computation(calculation, Scale.NONE), self._sources.passages, self._question)
+        return found if objection is None else (False,)
+
     def _checked(self, numbers: Iterable[CheckedNumber]) -> tuple[AnswerNumber, ...]:
         return tuple(
             AnswerNumber(
@@ -187,7 +201,8 @@ def _verification(verdicts: Sequence[bool]) -> Verification:
 
 
 def _is_figure(item: str) -> bool:
-    return parse_figure(item) is not None
+    """Tell whether an item is a figure that the check of numbers reads; anything else must stand as it is."""
+    return parse_figure(item) is not None and any(find_figures(item))
 
 
 def _is_heading(item: str) -> bool:

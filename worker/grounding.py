@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from common.numbers import Scale
+from common.numbers import Scale, parse_figure
 from worker.operands import Computation, Passage, Place, PrintedFigures
-from worker.retrieval.citations import find_quote
+from worker.retrieval.citations import find_words
 from worker.retrieval.figures import FoundFigure, Unit, find_figures
 from worker.retrieval.number_match import PREFERENCE, Finding, compare, half_step, is_share
 from worker.retrieval.sign_words import says_fall, sign_agrees
@@ -140,7 +140,17 @@ class _Check:
     def _is_count(self, figure: FoundFigure) -> bool:
         if figure.unit is not Unit.PLAIN or figure.value != len(self._items) or not self._items:
             return False
-        return all(any(find_quote(passage.text, item) for passage in self._passages) for item in self._items)
+        words = [item for item in self._items if parse_figure(item) is None]
+        return len(set(words)) == len(words) and all(map(self._holds, self._items))
+
+    def _holds(self, item: str) -> bool:
+        if any(find_words(passage.text, item) for passage in self._passages):
+            return True
+        # Compact tables drop commas and brackets of figures.
+        figure = parse_figure(item)
+        return figure is not None and any(
+            abs(figure.value) == abs(printed.figure.value) for _, printed in self._printed.all
+        )
 
 
 def _checked(

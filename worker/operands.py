@@ -7,12 +7,22 @@ from fractions import Fraction
 
 from common.calculator import Calculation, Operand
 from common.numbers import Scale
+from worker.retrieval.citations import line_around
 from worker.retrieval.figures import FoundFigure, Unit, find_figures
 from worker.retrieval.passage_figures import PassageFigure, passage_figures
 
 # Numbers of formulas, not of reports: days and months of a year, percent, unit changes, the counts of an average.
 _CONSTANTS = frozenset(map(Fraction, (0, 1, 2, 3, 4, 5, 10, 12, 52, 100, 360, 365, 1_000, 1_000_000, 1_000_000_000)))
-_RELATES = re.compile(r"[*/^a-z]")
+_WORDS = {
+    Fraction(value): word
+    for value, word in ((1, "one"), (2, "two"), (3, "three"), (4, "four"), (5, "five"), (10, "ten"), (12, "twelve"))
+}
+_RELATES = re.compile(r"[/^]|\b(?:pct|share)\b")
+_MULTIPLIES = re.compile(r"[*/^]|\b(?:pct|share)\b")
+_POWERS = {Scale.THOUSAND: 3, Scale.MILLION: 6, Scale.BILLION: 9}
+# Captions speak of money: share counts of the same table may be printed in another scale.
+_OTHER_SCALES = re.compile(r"\b(?:unless|except (?:as|where|when)) (?:otherwise )?\w+", re.I)
+_COUNTED_ROW = re.compile(r"\b(?:shares?|securities|dilut\w*|options?|awards?|units?|weighted)\b", re.I)
 _GROUPED = re.compile(r"\d,\d{3}")
 
 
@@ -77,11 +87,12 @@ class PrintedFigures:
     def operands(self, calculation: Calculation) -> tuple[CheckedOperand, ...]:
         """Return each number of a program with its place."""
         checked = []
+        sought = _figures(calculation)
         for operand in calculation.operands:
-            if _is_constant(operand):
+            if operand not in sought:
                 checked.append(CheckedOperand(operand.text, True, None))
                 continue
-            place = self._operand_place(operand)
+            place = self._operand_place(operand) or self._spelled(operand)
             checked.append(CheckedOperand(operand.text, place is not None, place))
         return tuple(checked)
 
@@ -92,9 +103,8 @@ class PrintedFigures:
 
     def objection(self, computation: Computation) -> str | None:
         """Return why nothing stands behind a program's value, None where its numbers are all printed and fit."""
-        operands = computation.calculation.operands
-        figures = [operand for operand in operands if not _is_constant(operand)]
-        missing = [operand.text for operand in figures if self._operand_place(operand) is None]
+        figures = _figures(computation.calculation)
+        missing = [operand.text for operand in figures if not (self._operand_place(operand) or self._spelled(operand))]
         if missing:
             return f"its program uses {', '.join(missing)}, which no passage holds"
         # Only a quotient makes percent of amounts.
@@ -102,7 +112,48 @@ class PrintedFigures:
             amounts = self._printed_as(_is_amount, figures)
             if amounts:
                 return f"its program makes percent by adding amounts alone: {', '.join(amounts)}"
-        return self._mixture([operand for operand in figures if operand.is_compared])
+        mixture = self._mixture([operand for operand in figures if operand.is_compared])
+        return mixture or self._other_scale(computation, figures)
+
+    def _other_scale(self, computation: Computation, figures: Sequence[Operand]) -> str | None:
+        """Return how sums, differences and comparisons contradict the scales of their amounts, where these are sure."""
+        if _MULTIPLIES.search(computation.calculation.program):
+            return None
+        known = [(operand.text, powers) for operand in figures if (powers := self._sure_powers(operand))]
+        if known and not frozenset.intersection(*(powers for _, powers in known)):
+            return f"its program mixes scales: {', '.join(text for text, _ in known)}"
+        wanted = _POWERS.get(computation.scale)
+        wrong = [text for text, powers in known if wanted is not None and wanted not in powers]
+        return f"the passages print {', '.join(wrong)} in another scale than {computation.scale}" if wrong else None
+
+    def _sure_powers(self, operand: Operand) -> frozenset[int]:
+        """Return the powers of ten the operand may count, none where a place leaves its scale open."""
+        if self._is_given(operand):
+            return frozenset()
+        powers: set[int] = set()
+        for number, printed in self._printed(operand):
+            if not self._is_scale_sure(number, printed):
+                return frozenset()
+            amounts = {abs(Fraction(printed.figure.value)) * 10**power for power in printed.powers}
+            powers |= {power for power in (0, 3, 6, 9, 12) if abs(operand.value) * 10**power in amounts}
+        return frozenset(powers)
+
+    def _is_scale_sure(self, number: int, printed: PassageFigure) -> bool:
+        """Return whether a figure states its scale, or stands in a passage whose captions name one for all amounts."""
+        if printed.figure.power is not None:
+            return True
+        text = self._passages[number].text
+        captions = {
+            power
+            for at, other in self.all
+            if at == number and other.figure.power is None
+            for power in other.powers
+            if power
+        }
+        if 0 in printed.powers or len(captions) != 1 or _OTHER_SCALES.search(text):
+            return False
+        start, end = line_around(text, printed.figure.start, printed.figure.end)
+        return _COUNTED_ROW.search(text, start, end) is None
 
     def _mixture(self, compared: Sequence[Operand]) -> str | None:
         amounts, shares = self._printed_as(_is_amount, compared), self._printed_as(_is_percentage, compared)
@@ -114,6 +165,14 @@ class PrintedFigures:
         for number, printed in self._printed(operand):
             return self.place(number, printed)
         return Place(-1, "question", 0, 0, operand.text) if self._is_given(operand) else None
+
+    def _spelled(self, operand: Operand) -> Place | None:
+        """Return where a passage has a constant as a word: `Four injuries, one fewer than in the year before`."""
+        word = None if operand.is_compared else _WORDS.get(operand.value)
+        for number, passage in enumerate(self._passages if word else ()):
+            if found := re.search(rf"\b{word}\b", passage.text, re.I):
+                return Place(number, passage.key, found.start(), found.end(), found[0])
+        return None
 
     def _printed_as(self, form: Callable[[FoundFigure], bool], operands: Sequence[Operand]) -> list[str]:
         """Return the operands that passages print in this form wherever they print them, and no question gives."""
@@ -140,6 +199,17 @@ class PrintedFigures:
             values = {abs(Fraction(printed.figure.value)), abs(printed.figure.amount)}
             if abs(operand.value) in values or _same_in_other_scale(operand.value, printed):
                 yield number, printed
+
+
+def objection_to(computation: Computation, passages: Sequence[Passage], question: str = "") -> str | None:
+    """Return why nothing stands behind a program's value or comparison, None where its numbers fit."""
+    return PrintedFigures(passages, question).objection(computation)
+
+
+def _figures(calculation: Calculation) -> list[Operand]:
+    """Return the numbers that must be printed: all but a formula's constants, which make no answer by themselves."""
+    figures = [operand for operand in calculation.operands if not _is_constant(operand)]
+    return figures or list(calculation.operands)
 
 
 def _is_amount(figure: FoundFigure) -> bool:

@@ -8,15 +8,22 @@ from enum import StrEnum
 from fractions import Fraction
 
 from common.numbers import CURRENCY_SIGNS
+from common.tables import CELL_SEPARATOR
 
 _MONTHS = (
     "January|February|March|April|May|June|July|August|September|October|November|December"
     "|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec"
 )
+# Atomic, so that no `3` is read of `3,75`: groups of three, of lakhs (1,23,456), European forms (1.234,56 and 3,75).
+_DIGITS = (
+    r"(?>\d{1,3}(?:\.\d{3})+,\d\d?(?!\d|[.,]\d)|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,2}(?:,\d\d)+,\d{3}(?!\d|,\d)"
+    r"|\d{1,3},(?:\d\d(?!\d|[.,]\d)|\d(?=\s?%))|\d+(?:\.\d+)?|\.\d+)"
+)
+_DECIMAL_COMMA = re.compile(r"[\d.]+,\d\d?")
 _FIGURE = re.compile(
     rf"""(?:(?<![\w.,/])|(?<=\bFY))(?P<open>\()?\s?(?P<minus>[-–−])?\s?
-    (?P<currency>(?:US|A|C|HK)?[{CURRENCY_SIGNS}]|(?:RMB|USD|EUR|GBP)\s)?\s?(?P<inner>\()?\s?(?P<late>[-–−])?
-    (?P<digits>\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)
+    (?P<currency>(?:US|A|C|HK)?[{CURRENCY_SIGNS}]|(?:RMB|USD|EUR|GBP)\s?)?\s?(?P<inner>\()?\s?(?P<late>[-–−])?
+    (?P<digits>{_DIGITS})
     (?P<close>\s?\))?
     (?:(?P<percent>\s?%(?:\s?\))?|[-\s]?(?:percentage\s+points?|per\s?cent|percent|pct)\b)
       |(?P<points>\s?(?:basis\s+points?|bps)\b)
@@ -24,6 +31,11 @@ _FIGURE = re.compile(
       |(?P<times>x\b))?
     (?P<end>\s?\))?""",
     re.VERBOSE | re.IGNORECASE,
+)
+# What stands before the dash of a range: close to it, or with white space on both of its sides.
+_RANGE_START = re.compile(r"[\d%)]$")
+_SPACED_RANGE_START = re.compile(
+    r"(?:[\d%)]|\b(?:thousand|million|billion|trillion|percent|points|bps|mn|bn))\s*$", re.I
 )
 _BEFORE_LABEL = re.compile(
     r"(?:\b(?:note|notes|item|items|page|pages|section|rule|part|exhibit|step|figure|topic|asu|asc|article|form|no\.|footnote)\s*|#)$",
@@ -111,20 +123,19 @@ def _figure(text: str, found: re.Match[str]) -> FoundFigure | None:
     before, after = text[max(0, start - 40) : start], text[end : end + 20]
     if _is_label(text, found, before, after):
         return None
-    bracketed = bool(found["open"] or found["inner"]) and bool(
-        found["close"] or found["end"] or ")" in (found["percent"] or "")
-    )
-    value = Decimal(found["digits"].replace(",", ""))
-    if bracketed or found["late"] or (found["minus"] and not _is_range(before)):
+    number = _plain_number(found["digits"])
+    decimals = len(number.partition(".")[2])
+    unit = _unit(found, decimals)
+    value = Decimal(number)
+    if _is_negative(text, found, before, unit):
         value = -value
-    decimals = len(found["digits"].partition(".")[2])
     return FoundFigure(
         text=text[start:end],
         start=start,
         end=end,
         value=value,
         decimals=decimals,
-        unit=_unit(found, value, decimals),
+        unit=unit,
         currency=_currency(found),
         power=_power(found),
         about=bool(_ABOUT.search(before)),
@@ -148,11 +159,12 @@ def _extent(found: re.Match[str]) -> tuple[int, int]:
 
 def _is_label(text: str, found: re.Match[str], before: str, after: str) -> bool:
     bare = not (found["currency"] or found["percent"] or found["scale"] or found["points"])
-    if found["scale"] and len(found["scale"]) == 1 and not found["currency"]:
+    is_letter = bool(found["scale"]) and len(found["scale"]) == 1 and not found["currency"]
+    if is_letter and ("." not in found["digits"] or after[:1] == "-"):
         return True  # 3M, 5B: names and marks
     if after[:1].isalpha() or (re.match(r"[-–]\s?[A-Za-z]|/\d", after) and bare):
         return True
-    if re.search(r"[A-Za-z][-–]$", before) and found["minus"] is None:
+    if re.search(r"[A-Za-z][-–]$", before) and found["minus"] is None and not found["currency"]:
         return True
     if found["minus"] and re.search(r"[A-Za-z]$", text[max(0, found.start("minus") - 1) : found.start("minus")]):
         return True  # COVID-19
@@ -165,12 +177,30 @@ def _is_label(text: str, found: re.Match[str], before: str, after: str) -> bool:
     return bool(_LIST_MARK.search(before)) and len(found["digits"]) <= 2 and after[:2] in (". ", ") ", ".\n")
 
 
-def _is_range(before: str) -> bool:
+def _plain_number(digits: str) -> str:
+    """Return the digits without separators of thousands, with a point before decimals."""
+    if _DECIMAL_COMMA.fullmatch(digits):
+        return digits.replace(".", "").replace(",", ".")
+    return digits.replace(",", "")
+
+
+def _is_negative(text: str, found: re.Match[str], before: str, unit: Unit) -> bool:
+    opened = bool(found["open"] or found["inner"])
+    closed = bool(found["close"] or found["end"] or ")" in (found["percent"] or ""))
+    is_spaced = bool(found["minus"]) and text[found.end("minus")].isspace()
+    if unit is Unit.YEAR and CELL_SEPARATOR not in text and not found["late"] and (opened or is_spaced):
+        return False  # the merger (2017), Outlook - 2023
+    if (opened and closed) or found["late"]:
+        return True
+    return bool(found["minus"]) and not _is_range(before, is_spaced)
+
+
+def _is_range(before: str, is_spaced: bool) -> bool:
     """Return whether a dash joins two figures, so that it is no minus sign."""
-    return bool(re.search(r"[\d%)]$", before))
+    return bool(_RANGE_START.search(before) or (is_spaced and _SPACED_RANGE_START.search(before)))
 
 
-def _unit(found: re.Match[str], value: Decimal, decimals: int) -> Unit:
+def _unit(found: re.Match[str], decimals: int) -> Unit:
     if found["percent"]:
         return Unit.PERCENT
     if found["points"]:

@@ -26,6 +26,8 @@ _UNSCALED_ROW = re.compile(
 _PERCENT_HEAD = re.compile(r"%|\bpercent", re.I)
 # Three digits and more, or a decimal, that are no year and no '000: a row that holds one is no header.
 _VALUE = re.compile(r"(?<![\w,.'’])(?!(?:19|20)\d\d\b)\d[\d,]{2,}|\d\.\d")
+# What a wrapped line may leave of its last figure to the next line; `Millions` begins a caption.
+_WRAPPED_UNIT = re.compile(r"(?:thousand|million|billion|trillion|percent|per cent|basis points|bn|mn)\b")
 _MAX_COLUMN_LOOKBACK = 40
 _KEPT_PASSAGES = 256
 
@@ -73,13 +75,25 @@ def _found(text: str) -> Iterator[PassageFigure]:
                 percent_columns = {}
         else:
             _mark_percent_columns(line, number, percent_columns)
-        for figure in find_figures(line):
+        following = lines[number + 1][1] if number + 1 < len(lines) else ""
+        for figure in _line_figures(line, following):
             placed = _moved(figure, offset)
             yield PassageFigure(
                 placed,
                 _powers(figure, line, scaled, is_row),
                 _is_share(figure, line, number, percent_columns, is_row),
             )
+
+
+def _line_figures(line: str, following: str) -> Iterator[FoundFigure]:
+    """Return the figures that begin in a line; the scale or percent of the last one may begin the next line."""
+    unit = _WRAPPED_UNIT.match(following)
+    if unit is None or CELL_SEPARATOR.strip() in line + following:
+        return find_figures(line)
+    figures = list(find_figures(line))
+    if not figures or figures[-1].end != len(line) or figures[-1].unit is Unit.YEAR:
+        return iter(figures)
+    return find_figures(f"{line}\n{unit[0]}")
 
 
 def _lines(text: str) -> list[tuple[int, str]]:

@@ -169,6 +169,15 @@ def test_counts_need_their_items() -> None:
     assert check_numbers("There are 3.", passages, items=("Americas", "Asia", "Mars")).unverified
 
 
+def test_counted_items_are_short_words_or_figures_and_differ() -> None:
+    """Given counts of short names and of figures, when printed they are counted; the same name twice is not."""
+    passages = [Passage("p", "We operate in US, UK and Asia.\nSales | 1,412 | 2,388")]
+    assert not check_numbers("There are 3.", passages, items=("US", "UK", "Asia")).unverified
+    assert not check_numbers("There are 2.", passages, items=("1412", "2388")).unverified
+    assert check_numbers("There are 2.", passages, items=("1412", "2399")).unverified
+    assert check_numbers("There are 3.", passages, items=("Asia", "Asia", "Asia")).unverified
+
+
 def test_the_status_tells_of_all_numbers() -> None:
     """Given answers with none, some and all numbers found, when they are checked, then the status says which."""
     passages = [Passage("p", _PAGE)]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.pages import Document, MediaKind, Page
-from worker.retrieval.citations import cite, find_quote, is_valid, line_around
+from worker.retrieval.citations import cite, find_quote, find_words, is_valid, line_around
 
 _TEXT = "Net sales rose.\nInventories | 5,372 |  | 4,985\nThe Company’s  results were “strong”."
 _DOCUMENT = Document("0" * 64, "a.pdf", MediaKind.PDF, (Page(1, "Cover"), Page(2, _TEXT)))
@@ -56,3 +56,20 @@ def test_every_stretch_of_a_page_is_found_on_it(text: str, start: int, length: i
     span = find_quote(text, stretch)
     assert span is not None
     assert text[span[0] : span[1]].replace("|", " ").split() == words
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "place"),
+    [
+        ("Note 5. pending in November. No claims.", "No", (29, 31)),
+        ("Our network", "two", None),
+        ("Level 12 and Level 1", "Level 1", (13, 20)),
+        ("See US1 and Goodwill2", "US", (4, 6)),
+        ("All customers pay", "customer", (4, 12)),
+        ("Net  sales", "Net sales", (0, 10)),
+        ("anything", "", None),
+    ],
+)
+def test_words_are_found_whole(text: str, words: str, place: tuple[int, int] | None) -> None:
+    """Given words to quote, when they are sought, then no number is cut, nor a word by a few letters."""
+    assert find_words(text, words) == place

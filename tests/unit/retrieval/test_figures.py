@@ -3,6 +3,7 @@
 import pytest
 
 from worker.retrieval.figures import Unit, find_figures
+from worker.retrieval.passage_figures import passage_figures
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,21 @@ from worker.retrieval.figures import Unit, find_figures
         ("FY2022 and 2021", [("2022", Unit.YEAR, None), ("2021", Unit.YEAR, None)]),
         ("(a loss of $5 million)", [("5", Unit.MONEY, 6)]),
         ("1.5x", [("1.5", Unit.PLAIN, None)]),
+        ("$10.45 – $10.65", [("10.45", Unit.MONEY, None), ("10.65", Unit.MONEY, None)]),
+        ("12% - 14%", [("12", Unit.PERCENT, None), ("14", Unit.PERCENT, None)]),
+        ("$7 billion - $8 billion", [("7", Unit.MONEY, 9), ("8", Unit.MONEY, 9)]),
+        ("$7 billion-$8 billion", [("7", Unit.MONEY, 9), ("8", Unit.MONEY, 9)]),
+        ("412 -388", [("412", Unit.PLAIN, None), ("-388", Unit.PLAIN, None)]),
+        ("the merger (2017)", [("2017", Unit.YEAR, None)]),
+        ("years 2021 – 2022", [("2021", Unit.YEAR, None), ("2022", Unit.YEAR, None)]),
+        ("Result | (1999)", [("-1999", Unit.YEAR, None)]),
+        ("RMB130,109 million", [("130109", Unit.MONEY, 6)]),
+        ("EUR5.2 and USD3", [("5.2", Unit.MONEY, None), ("3", Unit.MONEY, None)]),
+        ("120.5m", [("120.5", Unit.PLAIN, 6)]),
+        ("3,75 and 12,5 %", [("3.75", Unit.PLAIN, None), ("12.5", Unit.PERCENT, None)]),
+        ("1.234,56", [("1234.56", Unit.PLAIN, None)]),
+        ("1,23,456", [("123456", Unit.PLAIN, None)]),
+        ("Rules 2,3", [("2", Unit.PLAIN, None)]),
     ],
 )
 def test_figures_are_read(text: str, expected: list[tuple[str, Unit, int | None]]) -> None:
@@ -45,6 +61,24 @@ def test_figures_are_read(text: str, expected: list[tuple[str, Unit, int | None]
 def test_names_and_references_are_no_figures(text: str) -> None:
     """Given digits that are part of a name, a date or a reference, when figures are sought, then there are none."""
     assert list(find_figures(text)) == []
+
+
+def test_a_wrapped_line_keeps_the_scale_of_its_last_figure() -> None:
+    """Given a line that ends between a figure and its scale, when the page is read, then they are one figure."""
+    page = "It rose 17.3% to $762.7\nmillion compared to 9.6\npercent in 2022\nmillion"
+    found = [placed.figure for placed in passage_figures(page)]
+    assert [(page[figure.start : figure.end], figure.power, figure.unit) for figure in found] == [
+        ("17.3%", None, Unit.PERCENT),
+        ("$762.7\nmillion", 6, Unit.MONEY),
+        ("9.6\npercent", None, Unit.PERCENT),
+        ("2022", None, Unit.YEAR),
+    ]
+
+
+@pytest.mark.parametrize("page", ["Revenue | 412\nmillion", "Revenue 412\nMillions of pounds", "Revenue 412\nmn | 5"])
+def test_a_row_takes_no_scale_from_the_next_line(page: str) -> None:
+    """Given a row, or a caption below a figure, when the page is read, then the figure has no scale of its own."""
+    assert next(iter(passage_figures(page))).figure.power is None
 
 
 def test_places_are_exact() -> None:

@@ -65,6 +65,15 @@ def test_a_figure_that_no_source_holds_is_unverified() -> None:
         ("412.6 | thousand", "412.6 thousand", Verification.UNVERIFIED),
         ("=412.6>388.1 | none", "yes", Verification.VERIFIED),
         ("=412.6>500.1 | none", "no", Verification.PARTLY),
+        ("=5>3 | none", "yes", Verification.UNVERIFIED),
+        ("=12 | million", "12 million", Verification.UNVERIFIED),
+        ("=513.2-100.6 | million", "412.6 million", Verification.PARTLY),
+        ("=412.6 | thousand", "412.6 thousand", Verification.UNVERIFIED),
+        ("412.6m | none", "412.6m", Verification.VERIFIED),
+        ("999.9m | none", "999.9m", Verification.UNVERIFIED),
+        ("RMB999,999 million | none", "RMB999,999 million", Verification.UNVERIFIED),
+        ("all | none", "all", Verification.VERIFIED),
+        ("ring | none", "ring", Verification.UNVERIFIED),
         ("#Revenue ## Gross profit | none", "2", Verification.VERIFIED),
         ("#Revenue ## Net debt | none", "2", Verification.PARTLY),
     ],
@@ -72,6 +81,23 @@ def test_a_figure_that_no_source_holds_is_unverified() -> None:
 def test_copied_words_truths_and_counts_are_checked(line: str, text: str, verification: Verification) -> None:
     got, answer = answered(line)
     assert (got, answer.verification) == (text, verification)
+
+
+@pytest.mark.parametrize(
+    ("line", "verification"),
+    [
+        ("=1.2>900 | none", Verification.UNVERIFIED),
+        ("=1200>900 | none", Verification.VERIFIED),
+        ("5M | none", Verification.UNVERIFIED),
+        ("3M | none", Verification.VERIFIED),
+    ],
+)
+def test_comparisons_and_names_of_running_text_are_checked(line: str, verification: Verification) -> None:
+    """Given amounts in two scales and a name with a digit, when read, then scales are heeded and the name is quoted."""
+    source = Source(document="d", text="Revenue of 3M was $1.2 billion in 2023 and $900 million in 2022.")
+    answer = read(finance_request("Was it more?", [source], Task.FIGURES, 60), line, retried=False).answer
+    assert answer is not None
+    assert answer.verification is verification
 
 
 def test_copied_words_are_quoted_from_their_page() -> None:
