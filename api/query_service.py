@@ -71,14 +71,17 @@ class QueryService:
     async def rows(self, described: DescribedQuery, after: int | None, most: int) -> tuple[list[Row], bool]:
         """Return rows behind number `after`, and whether more follow."""
         first = 0 if after is None else after + 1
-        rows = await asyncio.to_thread(self._rows.page, described.run.id, described.parts, first, most)
+        ended = described.run.status.is_terminal
+        rows = await asyncio.to_thread(self._rows.page, described.run.id, described.parts, first, most, ended)
         return rows, first + len(rows) < described.counts.total
 
     async def all_rows(self, described: DescribedQuery) -> AsyncIterator[Row]:
         """Yield every row in row order as it stands now."""
         first = 0
         while True:
-            rows = await asyncio.to_thread(self._rows.page, described.run.id, described.parts, first, _ROWS_A_READ)
+            ended = described.run.status.is_terminal
+            run_id, parts = described.run.id, described.parts
+            rows = await asyncio.to_thread(self._rows.page, run_id, parts, first, _ROWS_A_READ, ended)
             for row in rows:
                 yield row
             if len(rows) < _ROWS_A_READ:

@@ -5,6 +5,7 @@ import { jobCard } from "./jobcard.js";
 import { asked, forget, remember } from "./session.js";
 
 let followed = null;
+let cards = [];
 
 const submitButton = () => byId("ask-form").querySelector("[type=submit]");
 
@@ -14,7 +15,7 @@ export function setUpAsk() {
     ask();
   });
   byId("ask-form").addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) byId("ask-form").requestSubmit();
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.repeat) byId("ask-form").requestSubmit();
   });
   byId("history-clear").addEventListener("click", clear);
   byId("follow-drop").addEventListener("click", () => follow(null));
@@ -24,6 +25,8 @@ export function setUpAsk() {
 }
 
 async function ask() {
+  // Ctrl+Enter submits past a disabled button.
+  if (submitButton().disabled) return;
   const question = byId("question").value.trim();
   const context = byId("context").value.trim() || null;
   if (!question) return showProblem(byId("ask-problem"), new Error("Write a question first."));
@@ -77,7 +80,9 @@ async function submit(fields) {
 }
 
 function show(entry, job = null) {
-  byId("answers").prepend(jobCard(entry, job, { announce, follow }));
+  const card = jobCard(entry, job, { announce, follow });
+  cards.push(card);
+  byId("answers").prepend(card.element);
   byId("answers-empty").hidden = true;
   byId("history-clear").hidden = false;
 }
@@ -89,6 +94,8 @@ function announce(words) {
 function clear() {
   forget();
   follow(null);
+  for (const card of cards) card.stop();
+  cards = [];
   byId("answers").replaceChildren();
   byId("answers-empty").hidden = false;
   byId("history-clear").hidden = true;

@@ -1,13 +1,18 @@
 // Batches: what runs, its counts, its files, and a way to start one.
-import { byId, fill, h, showProblem } from "./dom.js";
+import { byId, fill, h, hidePassing, showProblem } from "./dom.js";
 import { count, moment } from "./format.js";
 import { download, getJson, postJson, upload } from "./http.js";
+import { keyed } from "./keyed.js";
 import { meter, watchOverview } from "./overview.js";
 import { poll } from "./poll.js";
 import { statusMark } from "./status.js";
 
 const EVERY_MS = 4000;
 const ENDED = new Set(["completed", "failed", "expired", "cancelled"]);
+const body = h("tbody");
+const table = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Batches" },
+  h("table", { "aria-labelledby": "batches-list-title" }, h("thead", {}, h("tr", {}, ["Batch", "Status", "Progress", "Started", "Files"].map((words) => h("th", { scope: "col" }, words)))), body));
+const drawRows = keyed(row);
 
 export function showBatches() {
   const stopOverview = watchOverview(byId("overview"));
@@ -19,16 +24,17 @@ export function showBatches() {
   };
 }
 
-async function refresh() {
+async function refresh(again = true) {
   try {
-    const { data } = await getJson("/v1/batches?limit=50");
+    const { data } = await getJson("/v1/batches?limit=50", { silent: again });
+    hidePassing(byId("batches-problem"));
     byId("batch-new").hidden = false;
     draw(data);
   } catch (error) {
     const missing = error.status === 404;
     byId("batch-new").hidden = missing;
     if (missing) fill(byId("batch-list"), h("p", { class: "empty" }, "This service does not offer batches."));
-    else showProblem(byId("batches-problem"), error);
+    showProblem(byId("batches-problem"), missing ? null : error, true);
   }
 }
 
@@ -55,12 +61,9 @@ async function start(event) {
 }
 
 function draw(batches) {
-  if (!batches.length) return fill(byId("batch-list"), h("p", { class: "empty" }, "No batch yet."));
-  // Redrawing would take the focus from a button that is being used.
-  if (byId("batch-list").contains(document.activeElement)) return null;
-  const heads = ["Batch", "Status", "Progress", "Started", "Files"].map((words) => h("th", { scope: "col" }, words));
-  const table = h("table", { "aria-labelledby": "batches-list-title" }, h("thead", {}, h("tr", {}, heads)), h("tbody", {}, batches.map(row)));
-  return fill(byId("batch-list"), h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Batches" }, table));
+  drawRows(body, batches);
+  if (!batches.length) fill(byId("batch-list"), h("p", { class: "empty" }, "No batch yet."));
+  else if (!table.isConnected) fill(byId("batch-list"), table);
 }
 
 function row(batch) {
@@ -74,20 +77,19 @@ function row(batch) {
     h("td", {}, meter([[share(completed), ""], [share(failed), "bad"]], words), words),
     h("td", {}, moment(batch.created_at)),
     h("td", {}, h("div", { class: "links" },
-      fileButton(batch.output_file_id, `${batch.id}.jsonl`, "Answers"),
-      fileButton(batch.error_file_id, `${batch.id}-errors.jsonl`, "Errors"),
+      fileButton(batch, batch.output_file_id, `${batch.id}.jsonl`, "Answers"),
+      fileButton(batch, batch.error_file_id, `${batch.id}-errors.jsonl`, "Errors"),
       !ENDED.has(batch.status) && batch.status !== "cancelling" && h("button", { type: "button", "aria-label": `Cancel ${batch.id}`, onclick: () => act(() => postJson(`/v1/batches/${batch.id}/cancel`)) }, "Cancel"))));
 }
 
-function fileButton(fileId, name, words) {
-  return fileId && h("button", { type: "button", onclick: () => act(() => download(`/v1/files/${fileId}/content`, name)) }, words);
+function fileButton(batch, fileId, name, words) {
+  return fileId && h("button", { type: "button", "aria-label": `${words} of ${batch.id}`, onclick: () => act(() => download(`/v1/files/${fileId}/content`, name)) }, words);
 }
 
 async function act(task) {
   showProblem(byId("batches-problem"), null);
   try {
     await task();
-    document.activeElement.blur();
     await refresh();
   } catch (error) {
     showProblem(byId("batches-problem"), error);

@@ -1,12 +1,13 @@
 // A collection's documents: drop files or folders, see how each is read and why one cannot be.
-import { fill, h, icon, showProblem } from "./dom.js";
-import { droppedFiles, usable } from "./dropped.js";
+import { fill, h, hidePassing, icon, showProblem } from "./dom.js";
+import { chosenFiles, droppedFiles } from "./dropped.js";
 import { bytes, count, plural } from "./format.js";
 import { getJson, remove } from "./http.js";
+import { keyed } from "./keyed.js";
 import { poll } from "./poll.js";
 import { collectionPath } from "./paths.js";
 import { statusMark } from "./status.js";
-import { uploads } from "./uploads.js";
+import { uploadsTo } from "./uploads.js";
 
 const EVERY_MS = 2500;
 const PAGE = 1000;
@@ -16,28 +17,36 @@ export function documentsPart(collection, onChange) {
   const problem = h("p", { class: "problem", role: "alert", hidden: true });
   const list = h("div");
   const tally = h("p", { class: "hint", role: "status" });
+  const body = h("tbody");
   let settled = "";
-  const view = { path, problem, list, tally, refresh: async () => {
+  const view = { path, problem, list, tally, body, table: table(body), drawRows: keyed((it) => row(view, it)), refresh: async (again = true) => {
     try {
-      const documents = await allDocuments(path);
+      const documents = await allDocuments(path, again);
+      hidePassing(problem);
       const key = JSON.stringify(documents);
       if (key !== settled) draw(view, documents);
       if (settled && key !== settled) onChange();
       settled = key;
     } catch (error) {
-      showProblem(problem, error);
+      showProblem(problem, error, true);
     }
   } };
-  const queue = uploads(path, () => view.refresh());
+  const queue = uploadsTo(path);
+  queue.onSent = () => view.refresh();
   const element = h("section", { "aria-labelledby": "documents-title" },
     h("div", { class: "head" }, h("h3", { id: "documents-title" }, "Documents"), tally), dropZone(queue), queue.element, problem, list);
-  return { element, stop: poll(view.refresh, EVERY_MS) };
+  const stopPoll = poll(view.refresh, EVERY_MS);
+  const stop = () => {
+    stopPoll();
+    queue.onSent = null;
+  };
+  return { element, stop };
 }
 
-async function allDocuments(path) {
+async function allDocuments(path, silent) {
   const found = [];
   for (let after = ""; ; after = `&after=${found.at(-1).id}`) {
-    const page = await getJson(`${path}?limit=${PAGE}${after}`);
+    const page = await getJson(`${path}?limit=${PAGE}${after}`, { silent });
     found.push(...page.data);
     if (!page.has_more || !page.data.length) return found;
   }
@@ -47,7 +56,7 @@ function dropZone(queue) {
   const files = h("input", { type: "file", multiple: true, class: "unseen", tabindex: "-1", "aria-label": "Files", onchange: taken });
   const folder = h("input", { type: "file", webkitdirectory: true, class: "unseen", tabindex: "-1", "aria-label": "Folder", onchange: taken });
   function taken(event) {
-    queue.add([...event.target.files].filter(usable));
+    queue.add(chosenFiles(event.target.files));
     event.target.value = "";
   }
   const zone = h("div", { class: "drop" }, h("p", {}, "Drop reports here: PDF, HTML, text, Markdown, or a zip of them"),
@@ -69,9 +78,14 @@ function draw(view, documents) {
   const failed = documents.filter((it) => it.status === "failed").length;
   const ready = documents.filter((it) => it.status === "ready").length;
   view.tally.textContent = documents.length ? `${count(ready)} of ${plural(documents.length, "document")} ready${failed ? `, ${count(failed)} failed` : ""}` : "";
-  if (!documents.length) return fill(view.list);
+  view.drawRows(view.body, documents);
+  if (!documents.length) view.table.remove();
+  else if (!view.table.isConnected) fill(view.list, view.table);
+}
+
+function table(body) {
   const heads = ["Document", "Status", "Pages", "Size", ""].map((words) => h("th", { scope: "col", class: ["Pages", "Size"].includes(words) && "numeric" }, words || h("span", { class: "unseen" }, "Actions")));
-  return fill(view.list, h("div", { class: "scroll" }, h("table", { "aria-labelledby": "documents-title" }, h("thead", {}, h("tr", {}, heads)), h("tbody", {}, documents.map((it) => row(view, it))))));
+  return h("div", { class: "scroll" }, h("table", { "aria-labelledby": "documents-title" }, h("thead", {}, h("tr", {}, heads)), body));
 }
 
 function row(view, it) {

@@ -46,7 +46,13 @@ export function icon(name) {
   return svg;
 }
 
-export function showProblem(element, error) {
+// A `passing` problem is one that the next success proves over.
+export function showProblem(element, error, passing = false) {
   element.textContent = error === null ? "" : error.message;
   element.hidden = error === null;
+  element.toggleAttribute("data-passing", passing);
+}
+
+export function hidePassing(element) {
+  if (element.hasAttribute("data-passing")) showProblem(element, null);
 }

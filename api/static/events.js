@@ -1,29 +1,26 @@
 // Server-sent events over fetch, which can carry a key, resumed after the last event that was seen.
-import { Problem, request } from "./http.js";
-
-const LONGEST_PAUSE_MS = 10_000;
+import { request } from "./http.js";
+import { backoff, isLasting } from "./retry.js";
 
 // Calls onEvent(type, data) for each event until it returns true, the service says that all were seen, or `signal` aborts.
 export async function follow(path, onEvent, signal) {
   let lastId = null;
-  let pauseMs = 500;
+  const pause = backoff();
   while (!signal.aborted) {
     try {
       const headers = { Accept: "text/event-stream", ...(lastId && { "Last-Event-ID": lastId }) };
-      const response = await request(path, { headers, signal });
+      const response = await request(path, { headers, signal, silent: true });
       if (response.status === 204) return;
       for await (const event of frames(response.body)) {
         lastId = event.id ?? lastId;
-        pauseMs = 500;
+        pause.reset();
         if (event.data && onEvent(event.type, JSON.parse(event.data))) return;
       }
     } catch (error) {
       if (signal.aborted) return;
-      const lasting = error instanceof Problem && error.status >= 400 && error.status < 500 && error.status !== 429;
-      if (lasting) throw error;
+      if (isLasting(error)) throw error;
     }
-    await new Promise((resolve) => setTimeout(resolve, pauseMs));
-    pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2);
+    await pause.wait(signal);
   }
 }
 

@@ -19,8 +19,8 @@ export function bytes(size) {
   return `${(size / 1024 ** 2).toFixed(1)} MB`;
 }
 
-// Cut, not rounded: nothing is 100% sure. Shares come with four digits.
-export const percent = (share) => (share === null || share === undefined ? null : `${Math.floor(Math.round(10_000 * share) / 100)}%`);
+// Cut, not rounded: nothing is 100% sure, not even a share whose four digits came out as 1.
+export const percent = (share) => (share === null || share === undefined ? null : `${Math.min(99, Math.floor(Math.round(10_000 * share) / 100))}%`);
 
 export const rate = (value) => (value ? `${value < 10 ? value.toFixed(1) : count(Math.round(value))} tokens/s` : null);
 

@@ -1,5 +1,5 @@
 // Requests to the service: the key in its header, problems as errors with their code.
-import { askForKey, storedKey } from "./key.js";
+import { askForKey, offerKey, storedKey } from "./key.js";
 
 export class Problem extends Error {
   constructor(status, code, message) {
@@ -18,6 +18,7 @@ export async function request(path, options = {}) {
       if (response.ok) return response;
       throw await problemOf(response);
     }
+    offerKey();
     // Another request may have asked for the key while this one was on its way.
     if (storedKey() !== key) continue;
     if (options.silent || !(await askForKey(key !== null))) throw await problemOf(response);
@@ -37,9 +38,14 @@ async function send(path, options, key) {
 
 async function problemOf(response) {
   const problem = await response.json().catch(() => ({}));
-  const openai = problem.error ?? {};
-  const message = problem.detail ?? openai.message ?? `The service answered ${response.status}.`;
-  return new Problem(response.status, problem.code ?? openai.code ?? "unknown", message);
+  return new Problem(response.status, problem.code ?? problem.error?.code ?? "unknown", wordsOf(problem, response.status));
+}
+
+// Where several fields are at fault, the detail only counts them.
+function wordsOf(problem, status) {
+  const faults = problem.errors ?? [];
+  const detail = problem.detail ?? problem.error?.message ?? `The service answered ${status}.`;
+  return faults.length < 2 ? detail : [detail, ...faults.map((fault) => `${fault.field}: ${fault.reason}`)].join(" ");
 }
 
 export const getJson = async (path, options) => (await request(path, options)).json();
@@ -64,8 +70,7 @@ export function upload(path, form, onProgress) {
     sending.onload = () => {
       const body = sending.response ?? {};
       if (sending.status < 300) return resolve(body);
-      const message = body.detail ?? body.error?.message ?? `The service answered ${sending.status}.`;
-      return reject(new Problem(sending.status, body.code ?? "unknown", message));
+      return reject(new Problem(sending.status, body.code ?? "unknown", wordsOf(body, sending.status)));
     };
     sending.send(form);
   });

@@ -2,19 +2,20 @@
 import { answerDetails, markedText } from "./answer.js";
 import { answerBadge, confidenceBadge } from "./badge.js";
 import { fill, h, icon } from "./dom.js";
-import { follow } from "./events.js";
 import { duration } from "./format.js";
 import { getJson, postJson } from "./http.js";
+import { backoff, isLasting, retried } from "./retry.js";
 import { openText } from "./source.js";
+import { followInTurn } from "./streams.js";
 import { timingsBar } from "./timings.js";
 
 const OWN_TEXT = "The text you gave";
-const PLACE_EVERY_MS = 2000;
+const LOOK_EVERY_MS = 2000;
 // As many as the service takes.
 const MOST_TURNS = 8;
 const ENDS = new Set(["succeeded", "failed", "cancelled", "expired"]);
 
-// `announce` speaks news; `follow` is told what a follow-up would go on from.
+// `announce` speaks news; `follow` is told what a follow-up would go on from. Returns the card and what ends its requests.
 export function jobCard(entry, job, { announce, follow: onFollowUp }) {
   const title = h("h3", { id: `q-${entry.id}` }, entry.question);
   const state = h("p", { class: "state" });
@@ -23,29 +24,72 @@ export function jobCard(entry, job, { announce, follow: onFollowUp }) {
   const below = h("div");
   const before = entry.earlier?.at(-1);
   const card = h("article", { class: "card", "aria-labelledby": title.id, tabindex: "-1" }, h("div", { class: "head" }, title, cancel), before && h("p", { class: "hint" }, `After “${before.question}”`), state, text, below);
-  watch({ entry, card, state, text, cancel, below, announce, onFollowUp, status: null, startedAt: null }, job);
-  return card;
+  const closing = new AbortController();
+  const path = `/v1/jobs/${entry.id}`;
+  watch({ entry, path, card, state, text, cancel, below, announce, onFollowUp, closing, status: null, streaming: false }, job);
+  return { element: card, stop: () => closing.abort() };
 }
 
 async function watch(view, job) {
   view.cancel.addEventListener("click", () => cancel(view));
   try {
-    const seen = job ?? (await getJson(`/v1/jobs/${view.entry.id}`));
+    const seen = job ?? (await firstLook(view));
     if (ENDS.has(seen.status)) return end(view, seen, false);
     running(view, seen);
-    const timer = setInterval(() => place(view), PLACE_EVERY_MS);
-    const closing = new AbortController();
-    try {
-      await follow(seen.links.events, (type, data) => onEvent(view, type, data), closing.signal);
-    } finally {
-      clearInterval(timer);
-      closing.abort();
-    }
-    if (!ENDS.has(view.status)) end(view, await getJson(seen.links.self), true);
+    await attend(view, seen.links.events);
   } catch (error) {
+    if (view.closing.signal.aborted) return;
+    view.closing.abort();
     view.cancel.hidden = true;
     view.status = "failed";
     showState(view, "cross", error.status === 404 ? "The service no longer keeps this answer." : error.message);
+  }
+}
+
+function firstLook(view) {
+  const { signal } = view.closing;
+  return retried((again) => getJson(view.path, { silent: again, signal }), signal, (error) => showState(view, "warn", error.message));
+}
+
+// Until the job's end: its events where a stream is free, and looks for what no stream tells.
+async function attend(view, events) {
+  const { signal } = view.closing;
+  const pause = backoff(LOOK_EVERY_MS);
+  while (!signal.aborted) {
+    if (!view.streaming) stream(view, events);
+    await pause.wait(signal);
+    if (await look(view)) pause.reset();
+  }
+}
+
+async function stream(view, events) {
+  view.streaming = true;
+  const turn = { isRunning: () => view.status !== "queued", signal: view.closing.signal };
+  // What goes wrong here for good, the next look is told too.
+  await followInTurn(events, (type, data) => onEvent(view, type, data), turn).catch(() => {});
+  view.streaming = false;
+}
+
+// A stream tells everything but the place in the queue.
+const isTold = (view) => view.closing.signal.aborted || (view.streaming && view.status !== "queued");
+
+// Returns whether the service could be asked, or need not be.
+async function look(view) {
+  if (document.hidden || isTold(view)) return true;
+  const job = await lookedAt(view);
+  if (job === null || isTold(view)) return job !== null;
+  if (ENDS.has(job.status)) end(view, job, true);
+  else if (!view.streaming || job.status === "queued") running(view, job);
+  return true;
+}
+
+async function lookedAt(view) {
+  const { signal } = view.closing;
+  try {
+    return await getJson(view.path, { silent: true, signal });
+  } catch (error) {
+    if (signal.aborted || isLasting(error)) throw error;
+    return null;
   }
 }
 
@@ -58,13 +102,8 @@ function running(view, job) {
   return showState(view, "clock", `Waiting, number ${position} of ${waiting}${soon}`);
 }
 
-async function place(view) {
-  if (view.status !== "queued" || document.hidden) return;
-  const job = await getJson(`/v1/jobs/${view.entry.id}`, { silent: true }).catch(() => null);
-  if (job?.status === "queued" && view.status === "queued") running(view, job);
-}
-
 function onEvent(view, type, data) {
+  if (view.closing.signal.aborted) return true;
   if (type === "running") {
     view.status = "running";
     reset(view);
@@ -106,7 +145,7 @@ function showState(view, sign, words) {
 async function cancel(view) {
   view.cancel.disabled = true;
   try {
-    await postJson(`/v1/jobs/${view.entry.id}/cancel`);
+    await postJson(`${view.path}/cancel`);
   } catch (error) {
     view.cancel.disabled = false;
     showState(view, "warn", error.message);
@@ -131,6 +170,7 @@ function end(view, job, isNews) {
     succeeded(view, job.result);
   }
   if (isNews) view.announce(job.status === "succeeded" ? `Answer: ${job.result.text}` : view.state.textContent);
+  view.closing.abort();
 }
 
 function succeeded(view, result) {

@@ -2,7 +2,12 @@
 import { byId } from "./dom.js";
 
 const SLOT = "financellm.key";
+const UNKNOWN = "The service does not know this key. Check it and try again.";
+const UNSENDABLE = "This key holds a character that no header can carry. Copy it again.";
+// What fits into a header: no control characters, nothing above U+00FF.
+const SENDABLE = /^[\x20-\x7e\xa0-\xff]+$/;
 let asking = null;
+let usualWords = "";
 
 export const storedKey = () => sessionStorage.getItem(SLOT);
 
@@ -12,18 +17,25 @@ export function askForKey(refused) {
   return asking;
 }
 
+// Shows the way to give a key, also to someone who has not given one yet.
+export function offerKey() {
+  byId("key-change").hidden = false;
+}
+
 function open(refused) {
   const dialog = byId("key-dialog");
-  if (refused) byId("key-why").textContent = "The service does not know this key. Check it and try again.";
+  byId("key-why").textContent = refused ? UNKNOWN : usualWords;
   byId("key").value = "";
   if (!dialog.open) dialog.showModal();
   byId("key").focus();
   return new Promise((resolve) => {
     byId("key-form").onsubmit = (event) => {
       event.preventDefault();
-      sessionStorage.setItem(SLOT, byId("key").value.trim());
-      byId("key-change").hidden = false;
-      finish(true);
+      const key = byId("key").value.trim();
+      if (!SENDABLE.test(key)) return void (byId("key-why").textContent = UNSENDABLE);
+      sessionStorage.setItem(SLOT, key);
+      offerKey();
+      return finish(true);
     };
     byId("key-cancel").onclick = () => finish(false);
     dialog.oncancel = () => finish(false);
@@ -37,6 +49,7 @@ function open(refused) {
 
 export function setUpKey() {
   const change = byId("key-change");
+  usualWords = byId("key-why").textContent;
   change.hidden = storedKey() === null;
   change.addEventListener("click", () => askForKey(false));
 }

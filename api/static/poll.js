@@ -1,17 +1,19 @@
 // Asks again and again while the page is seen, and not at all while it is hidden.
 
-// Runs `task` now and `everyMs` after each end; returns a function that stops it.
+// Runs `task(again)` now and `everyMs` after each end; returns a function that stops it.
 export function poll(task, everyMs) {
   let timer = null;
   let stopped = false;
   let busy = false;
+  let again = false;
   async function turn() {
     if (busy || stopped || document.hidden) return;
     busy = true;
     clearTimeout(timer);
     try {
-      await task();
+      await task(again);
     } finally {
+      again = true;
       busy = false;
       if (!stopped) timer = setTimeout(turn, everyMs);
     }

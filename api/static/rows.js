@@ -1,9 +1,11 @@
 // The table of answers: filter, sort, and citations that open the page they stand on.
+import { amountOf } from "./amount.js";
 import { doubts, markedText, operandList } from "./answer.js";
 import { answerBadge } from "./badge.js";
 import { h, icon } from "./dom.js";
 import { evidencePart } from "./evidence.js";
 import { count, percent } from "./format.js";
+import { arrange } from "./keyed.js";
 import { openPage } from "./source.js";
 import { statusMark } from "./status.js";
 import { timingsBar } from "./timings.js";
@@ -13,7 +15,7 @@ const SURE = 0.8;
 const COLUMNS = [
   ["Document", (row) => row.document ?? ""],
   ["Question", (row) => row.question],
-  ["Answer", (row) => (row.value === null || row.value === undefined || Number.isNaN(Number(row.value)) ? (row.text ?? "") : Number(row.value))],
+  ["Answer", (row) => amountOf(row) ?? row.text ?? ""],
   ["Confidence", (row) => row.confidence ?? -1],
   ["Check", (row) => row.verification ?? row.status],
 ];
@@ -64,9 +66,7 @@ export function rowsTable(documentsPath) {
     const wanted = search.value.trim().toLowerCase();
     const found = [...rows.values()].filter(({ row }) => KEEPS[keep.value](row) && matches(row, wanted));
     found.sort(comparison(order));
-    const elements = found.slice(0, most).map((entry) => (entry.element ??= rowElement(entry.row, documentsPath)));
-    const same = elements.length === body.children.length && elements.every((element, at) => element === body.children[at]);
-    if (!same) body.replaceChildren(...elements);
+    arrange(body, found.slice(0, most).map((entry) => (entry.element ??= rowElement(entry.row, documentsPath))));
     more.hidden = found.length <= most;
     told.textContent = found.length === rows.size ? `${count(rows.size)} rows` : `${count(found.length)} of ${count(rows.size)} rows`;
   }

@@ -1,10 +1,11 @@
 // One run of questions over a collection: progress, actions, and the table of answers as they come.
-import { fill, h, showProblem } from "./dom.js";
+import { fill, h, hidePassing, showProblem } from "./dom.js";
 import { follow } from "./events.js";
 import { count } from "./format.js";
 import { download, getJson, postJson } from "./http.js";
 import { meter } from "./overview.js";
 import { collectionPath } from "./paths.js";
+import { retried } from "./retry.js";
 import { rowsTable } from "./rows.js";
 import { statusMark } from "./status.js";
 
@@ -22,7 +23,7 @@ export function runPart(collection, id) {
   const table = rowsTable(`${collectionPath(collection.id)}/documents`);
   const element = h("section", { class: "block", "aria-labelledby": "run-title" },
     h("div", { class: "head" }, h("h2", { id: "run-title" }, "Answers"), actions), problem, progress, said, table.element);
-  const view = { path, id, problem, progress, said, actions, table, run: null, timer: null, closing };
+  const view = { path, collection, id, problem, progress, said, actions, table, run: null, timer: null, closing };
   live(view).catch((error) => closing.signal.aborted || showProblem(problem, error));
   return { element, stop: () => closing.abort() };
 }
@@ -35,14 +36,22 @@ async function live(view) {
 }
 
 async function load(view) {
-  view.run = await getJson(view.path);
+  view.run = await answered(view, view.path);
   draw(view);
   for (let after = ""; ; ) {
-    const page = await getJson(`${view.path}/rows?limit=${PAGE}${after}`);
+    const page = await answered(view, `${view.path}/rows?limit=${PAGE}${after}`);
     view.table.put(page.data);
     if (!page.has_more || view.closing.signal.aborted) return;
     after = `&after=${page.last_index}`;
   }
+}
+
+// Asks until the service answers: a run that gave up halfway would look like one that goes on.
+async function answered(view, path) {
+  const { signal } = view.closing;
+  const found = await retried((again) => getJson(path, { silent: again, signal }), signal, (error) => showProblem(view.problem, error, true));
+  hidePassing(view.problem);
+  return found;
 }
 
 function onEvent(view, type, data) {
@@ -78,19 +87,34 @@ function draw(view) {
 
 function drawActions(view, status, counts) {
   view.actions.dataset.status = status;
-  const button = (words, task) => h("button", { type: "button", onclick: () => act(view, task) }, words);
+  const button = (words, task) => h("button", { type: "button", onclick: single(() => act(view, task)) }, words);
   fill(view.actions,
-    !ENDED.has(status) && status !== "cancelling" && button("Cancel", () => change(view, "cancel")),
-    ENDED.has(status) && counts.failed > 0 && button("Retry failed", () => change(view, "retry")),
+    !ENDED.has(status) && status !== "cancelling" && button("Cancel", () => cancel(view)),
+    ENDED.has(status) && counts.failed > 0 && button("Retry failed", () => retry(view)),
     button("CSV", () => download(`${view.path}/export?format=csv`, `${view.id}.csv`)),
     button("JSON lines", () => download(`${view.path}/export?format=jsonl`, `${view.id}.jsonl`)));
 }
 
-async function change(view, verb) {
-  const wasEnded = ENDED.has(view.run.status);
-  await postJson(`${view.path}/${verb}`);
-  if (wasEnded) await live(view);
-  else await load(view);
+// A press while the one before is served counts for nothing.
+function single(task) {
+  let busy = false;
+  return async () => {
+    if (busy) return;
+    busy = true;
+    await task();
+    busy = false;
+  };
+}
+
+async function cancel(view) {
+  await postJson(`${view.path}/cancel`);
+  await load(view);
+}
+
+// The failed rows are asked again as a run of their own.
+async function retry(view) {
+  const made = await postJson(`${view.path}/retry`);
+  if (!view.closing.signal.aborted) location.hash = `#/reports/${view.collection.id}/${made.id}`;
 }
 
 async function act(view, task) {

@@ -3,6 +3,7 @@ import { byId, fill, h, icon, showProblem } from "./dom.js";
 import { getJson } from "./http.js";
 
 let opener = null;
+let opened = 0;
 
 export function setUpSource() {
   fill(byId("source-close"), icon("cross"));
@@ -14,34 +15,39 @@ export function setUpSource() {
 
 export function openText(title, text, quote) {
   open(title);
-  fill(byId("source-pager"));
   showText(text, quote);
 }
 
 // Opens a page of a document of a collection; the quote is looked for on that page.
 export async function openPage(documentsPath, documentId, name, page, quote) {
-  open(`${name}, page ${page}`);
+  const mine = open(`${name}, page ${page}`);
   byId("source-text").textContent = "Loading the page";
   try {
     const found = await getJson(`${documentsPath}/${encodeURIComponent(documentId)}/pages/${page}`);
+    if (mine !== opened) return;
     byId("source-title").textContent = `${found.document ?? name}, page ${found.page} of ${found.pages}`;
     showText(found.text, quote);
     const turn = (to, words) => h("button", { type: "button", class: "quiet", disabled: to < 1 || to > found.pages, onclick: () => openPage(documentsPath, documentId, name, to, quote) }, words);
     fill(byId("source-pager"), turn(found.page - 1, "Page before"), turn(found.page + 1, "Next page"));
   } catch (error) {
+    if (mine !== opened) return;
     byId("source-text").textContent = "";
     showProblem(byId("source-problem"), error);
   }
 }
 
+// Returns the number of this opening; only the latest one draws.
 function open(title) {
   const panel = byId("source");
   if (panel.hidden) opener = document.activeElement;
   panel.hidden = false;
   document.body.classList.add("with-source");
   showProblem(byId("source-problem"), null);
+  fill(byId("source-pager"));
   byId("source-title").textContent = title;
   byId("source-title").focus();
+  opened += 1;
+  return opened;
 }
 
 export function close() {

@@ -1,6 +1,7 @@
 """Collections and batches as the page sees them, answered inside the browser: routes with awkward names and texts."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from playwright.sync_api import Page, Route
@@ -121,6 +122,12 @@ RUN = {
     "created_at": "2026-01-05T10:00:00.000Z",
     "error": None,
 }
+RETRY = RUN | {
+    "id": "qry_2",
+    "status": "completed",
+    "counts": {**COUNTS, "total": 1, "succeeded": 1, "failed": 0, "unverified": 0},
+}
+RETRIED_ROWS = [row(0, "scan.pdf", document_id="doc_3", text="$80 million", value="80")]
 BATCH = {
     "id": "batch_1",
     "object": "batch",
@@ -134,12 +141,18 @@ BATCH = {
 
 
 class PageStub:
-    """Answers /v1/collections, /v1/files and /v1/batches for one page; `asked` lists the requests that came."""
+    """Answers /v1/collections, /v1/files and /v1/batches for one page.
 
-    def __init__(self, page: Page) -> None:
+    `asked` lists the requests that came, `batch` is the only batch as it stands.
+    """
+
+    def __init__(self, page: Page, rows: Sequence[dict[str, Any]] = ROWS) -> None:
         self.asked: list[tuple[str, str, str]] = []
+        self.batch: dict[str, Any] = BATCH
+        self._rows = list(rows)
         self._created = False
         self._ended = False
+        self._retried = False
         page.route("**/v1/collections**", self._answer)
         page.route("**/v1/collections/**", self._answer)
         page.route("**/v1/batches**", self._answer)
@@ -166,29 +179,36 @@ class PageStub:
             return 201, collection
         if method == "POST" and path == "/v1/files":
             return 200, {"id": "file_in"}
+        if path == f"{QUERY}/retry":
+            self._retried = True
+            return 202, RETRY
+        runs = [*([RETRY] if self._retried else []), *([run] if self._ended else [])]
         answers: dict[str, tuple[int, Any]] = {
             "/v1/collections": (200, listed([collection] if self._created else [])),
             COLLECTION: (200, collection),
             f"{COLLECTION}/documents": (202 if method == "POST" else 200, listed(DOCUMENTS)),
-            f"{COLLECTION}/documents/doc_1/pages/41": (
-                200,
-                {"document_id": "doc_1", "document": DOCUMENTS[0]["name"], "page": 41, "pages": 112,
-                 "text": f"Results\n{QUOTE}, up 20%.\n{ATTACK}"},
-            ),
-            f"{COLLECTION}/queries": (202, RUN) if method == "POST" else (200, listed([run] if self._ended else [])),
+            f"{COLLECTION}/documents/doc_1/pages/41": (200, page_text(41, f"Results\n{QUOTE}, up 20%.\n{ATTACK}")),
+            f"{COLLECTION}/documents/doc_1/pages/7": (200, page_text(7, "Risk factors")),
+            f"{COLLECTION}/queries": (202, RUN) if method == "POST" else (200, listed(runs)),
             QUERY: (200, run),
-            f"{QUERY}/rows": (200, listed(ROWS if self._ended else []) | {"last_index": 2}),
-            f"{QUERY}/retry": (202, run),
-            "/v1/batches": (200, BATCH if method == "POST" else listed([BATCH])),
+            f"{QUERY}/rows": (200, listed(self._rows if self._ended else []) | {"last_index": 2}),
+            f"{COLLECTION}/queries/qry_2": (200, RETRY),
+            f"{COLLECTION}/queries/qry_2/rows": (200, listed(RETRIED_ROWS) | {"last_index": 0}),
+            "/v1/batches": (200, self.batch if method == "POST" else listed([self.batch])),
         }  # fmt: skip
         return answers.get(path, (404, {"code": "not_found", "detail": f"Nothing at {path}."}))
 
     def _events(self) -> str:
         self._ended = True
-        events = [("progress", {"counts": COUNTS}), *(("row", each) for each in ROWS), ("completed", {})]
+        events = [("progress", {"counts": COUNTS}), *(("row", each) for each in self._rows), ("completed", {})]
         return "".join(
             f"id: {n}-0\nevent: {kind}\ndata: {json.dumps(data)}\n\n" for n, (kind, data) in enumerate(events)
         )
+
+
+def page_text(number: int, text: str) -> dict[str, Any]:
+    """A page of the first report with its text."""
+    return {"document_id": "doc_1", "document": DOCUMENTS[0]["name"], "page": number, "pages": 112, "text": text}
 
 
 def listed(data: list[Any]) -> dict[str, Any]:
