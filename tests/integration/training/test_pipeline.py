@@ -126,9 +126,11 @@ def tiny_service(tmp_path: Path) -> tuple[Path, Path, str, Path]:
 
 def test_a_served_model_lives_as_long_as_its_block(tiny_service: tuple[Path, Path, str, Path]) -> None:
     """Given a block with a served model, when it is left, then every process of the service has ended."""
+    # Other tests' servers may run beside it.
+    before = set(psutil.Process().children(recursive=True))
     with served_model(*tiny_service) as url:
         ready = httpx.get(f"{url}/readyz").status_code
-        started = psutil.Process().children(recursive=True)
+        started = set(psutil.Process().children(recursive=True)) - before
     assert ready == 200
     assert len(started) >= 4
     assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in started)
