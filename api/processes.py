@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -145,16 +144,14 @@ def tail(path: Path, most_lines: int = TAIL_LINES) -> list[str]:
 
 
 def _spawn(spec: ProcessSpec) -> subprocess.Popen[bytes]:
-    wrapper = (sys.executable, "-I", "-S", die_with_parent.__file__, str(int(spec.orphan_signal)), str(os.getpid()))
+    command = die_with_parent.command_of(spec.orphan_signal, spec.command)
     # A group of its own: Ctrl-C in the terminal reaches the parent alone, which then stops children in order.
     if spec.log_path is None:
-        return subprocess.Popen(
-            [*wrapper, *spec.command], env=dict(spec.environment), stdin=subprocess.DEVNULL, process_group=0
-        )
+        return subprocess.Popen(command, env=dict(spec.environment), stdin=subprocess.DEVNULL, process_group=0)
     spec.log_path.parent.mkdir(parents=True, exist_ok=True)
     with spec.log_path.open("ab") as log:
         return subprocess.Popen(
-            [*wrapper, *spec.command],
+            command,
             env=dict(spec.environment),
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -60,11 +60,8 @@ class QueryRows:
         """Return how many rows the query has, 0 until it is planned."""
         return len(self._plan(run_id))
 
-    def page(self, run_id: str, parts: Sequence[Part], first: int, most: int, ended: bool = False) -> list[Row]:
-        """Return rows from number `first` on in row order.
-
-        One that is not finished is pending, or cancelled where the run has ended.
-        """
+    def page(self, run_id: str, parts: Sequence[Part], first: int, most: int) -> list[Row]:
+        """Return rows from number `first` on in row order; one that is not finished is pending."""
         finished = {
             place.number: (part, place)
             for part in parts
@@ -78,7 +75,7 @@ class QueryRows:
                 rows.append(Row.model_validate_json(self._read(part.key(run_id), place.start, place.end)))
             else:
                 planned = PlannedRow.model_validate_json(self._read(plan_key(run_id), *span))
-                rows.append(_cancelled(planned) if ended else pending_row(planned))
+                rows.append(pending_row(planned))
         return rows
 
     def in_order_of_completion(
@@ -138,6 +135,6 @@ class QueryRows:
             return file.read(end - start)
 
 
-def _cancelled(planned: PlannedRow) -> Row:
-    """Return a row that was never asked and will not be."""
-    return pending_row(planned).model_copy(update={"status": RowStatus.CANCELLED})
+def closed(row: Row) -> Row:
+    """Return a row as it stands when its run has ended: one that was never asked will not be."""
+    return row.model_copy(update={"status": RowStatus.CANCELLED}) if row.status is RowStatus.PENDING else row

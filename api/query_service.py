@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from api.collection_service import CollectionService
-from api.query_rows import QueryRows
+from api.query_rows import QueryRows, closed
 from api.query_schemas import QueryCounts, QueryCreation
 from common import run_operations
 from common.bulk import BulkRun, NewRun, Part, RunKind, RunStream, new_run_id, run_id_pattern
@@ -71,17 +71,14 @@ class QueryService:
     async def rows(self, described: DescribedQuery, after: int | None, most: int) -> tuple[list[Row], bool]:
         """Return rows behind number `after`, and whether more follow."""
         first = 0 if after is None else after + 1
-        ended = described.run.status.is_terminal
-        rows = await asyncio.to_thread(self._rows.page, described.run.id, described.parts, first, most, ended)
+        rows = await self._page(described, first, most)
         return rows, first + len(rows) < described.counts.total
 
     async def all_rows(self, described: DescribedQuery) -> AsyncIterator[Row]:
         """Yield every row in row order as it stands now."""
         first = 0
         while True:
-            ended = described.run.status.is_terminal
-            run_id, parts = described.run.id, described.parts
-            rows = await asyncio.to_thread(self._rows.page, run_id, parts, first, _ROWS_A_READ, ended)
+            rows = await self._page(described, first, _ROWS_A_READ)
             for row in rows:
                 yield row
             if len(rows) < _ROWS_A_READ:
@@ -126,6 +123,10 @@ class QueryService:
         if created is None:
             raise NotFoundError(f"You have no collection {spec.collection_id!r}.")
         return await self._described(created)
+
+    async def _page(self, described: DescribedQuery, first: int, most: int) -> list[Row]:
+        rows = await asyncio.to_thread(self._rows.page, described.run.id, described.parts, first, most)
+        return [closed(row) for row in rows] if described.run.status.is_terminal else rows
 
     async def _described(self, run: BulkRun) -> DescribedQuery:
         parts = await self._store.run(run_operations.run_parts(run.id))

@@ -8,9 +8,15 @@ own because code between fork and exec is unsafe in a parent that has threads. I
 
 import ctypes
 import os
+import signal
 import sys
 
 PR_SET_PDEATHSIG = 1
+
+
+def command_of(orphan_signal: signal.Signals, command: tuple[str, ...]) -> list[str]:
+    """Return the command for a child of this process that gets the signal when this process is gone."""
+    return [sys.executable, "-I", "-S", __file__, str(int(orphan_signal)), str(os.getpid()), *command]
 
 
 def main(signal_number: int, parent_pid: int, command: list[str]) -> None:

@@ -11,7 +11,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -92,12 +92,12 @@ class Pipeline:
         inputs = {"source": self.model_source, "adapter": hash_files(self._trained.iterdir())}
         return Step("model", "training.prepare", arguments, inputs, (self._model / MANIFEST_NAME,))
 
-    def evaluation(self, evaluation: Evaluation, url: str) -> Step:
-        """Score what the service at `url` answers, which serves the merged model, on one data file."""
+    def evaluation(self, evaluation: Evaluation) -> Step:
+        """Score what a service with the merged model answers on one data file; `--url` is still to be added."""
         data = self.data_dir / evaluation.data
         if not data.is_file():
             raise ConfigurationError(f"The recipe evaluates on {evaluation.data}, which is not in {self.data_dir}.")
-        arguments = ["--data", str(data), "--format", evaluation.format, "--url", url]
+        arguments = ["--data", str(data), "--format", evaluation.format]
         if evaluation.limit is not None:
             arguments += ["--limit", str(evaluation.limit)]
         inputs = {
@@ -112,11 +112,12 @@ class Pipeline:
 
     def _evaluate(self, console: Console) -> None:
         """Ask one service for all scores that are not current; none is started where all are."""
-        if all(self.evaluation(evaluation, url="").is_current(self._records) for evaluation in self.recipe.evaluations):
+        steps = [self.evaluation(evaluation) for evaluation in self.recipe.evaluations]
+        if all(step.is_current(self._records) for step in steps):
             return
         with served_model(self._model, self._trained, self.model_source, self.work / "service") as url:
-            for evaluation in self.recipe.evaluations:
-                self.evaluation(evaluation, url).run(self._records, console)
+            for step in steps:
+                replace(step, arguments=(*step.arguments, "--url", url)).run(self._records, console)
 
     def _publish(self) -> Path:
         """Copy the adapter with the scores in its record."""

@@ -1,17 +1,14 @@
 """The merged model behind the service itself, so that the pipeline scores what users get."""
 
 import os
+import re
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http import HTTPStatus
 from pathlib import Path
-
-import httpx
 
 from common import die_with_parent
 from common.errors import UnavailableError
@@ -22,6 +19,8 @@ STOP_TIMEOUT_S = 60.0
 
 _POLL_S = 0.2
 _TAIL_CHARACTERS = 2_000
+# What `financellm up` prints when questions can be answered.
+_SERVING = re.compile(r"^Serving at (\S+)$", re.MULTILINE)
 # Settings of the user's own deployment must not reach this one, but for those that say how to compute.
 _KEPT_SETTINGS = frozenset({"FINANCELLM_ENGINE", "FINANCELLM_ENGINE_THREADS", "FINANCELLM_ISA"})
 
@@ -34,10 +33,8 @@ def served_model(model_dir: Path, adapter: Path, source: str, folder: Path) -> I
     start.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    port = _free_port()
     # -P keeps the current folder from shadowing the installation.
-    service = (sys.executable, "-P", "-m", "api.cli", "up", "--workers", "1", "--port", str(port))
-    orphaned = (sys.executable, "-I", "-S", die_with_parent.__file__, str(int(signal.SIGTERM)), str(os.getpid()))
+    service = (sys.executable, "-P", "-m", "api.cli", "up", "--port", "0")
     settings = {
         "FINANCELLM_DATA_DIR": str(folder),
         "FINANCELLM_MODEL_DIR": str(model_dir),
@@ -49,7 +46,7 @@ def served_model(model_dir: Path, adapter: Path, source: str, folder: Path) -> I
     with log_path.open("wb") as log:
         # A group of its own: Ctrl-C reaches the pipeline, which stops the service in order.
         process = subprocess.Popen(
-            (*orphaned, *service),
+            die_with_parent.command_of(signal.SIGTERM, service),
             env=_environment(os.environ, settings),
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -57,7 +54,7 @@ def served_model(model_dir: Path, adapter: Path, source: str, folder: Path) -> I
             process_group=0,
         )
         try:
-            yield _wait_until_ready(process, f"http://127.0.0.1:{port}", log_path)
+            yield _address(process, log_path)
         finally:
             _stop(process)
 
@@ -67,21 +64,15 @@ def _environment(outer: Mapping[str, str], settings: Mapping[str, str]) -> dict[
     return kept | {name: outer[name] for name in _KEPT_SETTINGS & outer.keys()} | dict(settings)
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log_path: Path) -> str:
+def _address(process: subprocess.Popen[bytes], log_path: Path) -> str:
+    """Return where the service answers, as soon as it does."""
     deadline_s = time.monotonic() + READY_TIMEOUT_S
     while process.poll() is None and time.monotonic() < deadline_s:
-        if _is_ready(url):
-            return url
+        if serving := _SERVING.search(log_path.read_text("utf-8", "replace")):
+            return serving[1]
         time.sleep(_POLL_S)
     end = log_path.read_text("utf-8", "replace")[-_TAIL_CHARACTERS:]
     raise UnavailableError(f"The service that the model is scored through did not start. The end of {log_path}:\n{end}")
-
-
-def _is_ready(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/readyz", timeout=5, trust_env=False).status_code == HTTPStatus.OK
-    except httpx.TransportError:
-        return False
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -91,9 +82,3 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

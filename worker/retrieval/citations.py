@@ -1,7 +1,7 @@
 """Quotes that really stand on the page named."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from common.pages import Document, Page
@@ -46,25 +46,15 @@ def cite_span(document: Document, page: Page, start: int, end: int) -> Citation:
 
 
 def find_words(text: str, words: str) -> tuple[int, int] | None:
-    """Return where the words stand whole, of any length as they are, else as find_quote finds them."""
+    """Return the first place of the words that cuts no number, and no word where they are short, None for none."""
     # Words copied as they are, the usual case, are found a hundred times faster this way.
     start = _find_whole(text, words)
-    return (start, start + len(words)) if start >= 0 else find_quote(text, words, is_whole=True)
+    return (start, start + len(words)) if start >= 0 else _find_alike(text, words, _find_whole)
 
 
-def find_quote(text: str, quote: str, is_whole: bool = False) -> tuple[int, int] | None:
-    """Return the first place of the quote in the text as offsets (start, end), None where it does not occur.
-
-    `is_whole` passes over places that cut a number, or a word where the quote is short.
-    """
-    wanted = _SPACE.sub(" ", quote.translate(_TWINS)).strip()
-    if len(wanted) < _MIN_QUOTE_CHARS:
-        return None
-    plain, offsets = _normalised(text)
-    at = _find_whole(plain, wanted) if is_whole else plain.find(wanted)
-    if at < 0:
-        return None
-    return offsets[at], offsets[at + len(wanted) - 1] + 1
+def find_quote(text: str, quote: str) -> tuple[int, int] | None:
+    """Return the first place of the quote in the text as offsets (start, end), None where it does not occur."""
+    return _find_alike(text, quote, str.find)
 
 
 def line_around(text: str, start: int, end: int) -> tuple[int, int]:
@@ -95,6 +85,18 @@ def is_valid(citation: Citation, document: Document) -> bool:
     if citation.address != document.address or not 1 <= citation.page <= len(document.pages):
         return False
     return bool(citation.quote) and document.page(citation.page).text[citation.start : citation.end] == citation.quote
+
+
+def _find_alike(text: str, quote: str, find: Callable[[str, str], int]) -> tuple[int, int] | None:
+    """Return what `find` finds, white space and forms of signs aside, as offsets of the text itself."""
+    wanted = _SPACE.sub(" ", quote.translate(_TWINS)).strip()
+    if len(wanted) < _MIN_QUOTE_CHARS:
+        return None
+    plain, offsets = _normalised(text)
+    at = find(plain, wanted)
+    if at < 0:
+        return None
+    return offsets[at], offsets[at + len(wanted) - 1] + 1
 
 
 def _find_whole(text: str, wanted: str) -> int:

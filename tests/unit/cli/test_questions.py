@@ -56,30 +56,25 @@ def questions(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_ask_gives_up_on_a_service_that_stays_away(
+@pytest.mark.parametrize(
+    ("answer", "most_waits", "told"),
+    [(AWAY, MOST_REFUSALS, "Redis is away."), (NO_MODEL, 0, "No model is prepared.")],
+    ids=["away", "no model"],
+)
+def test_ask_waits_out_what_may_pass_and_no_longer(
     service: Callable[[Iterable[httpx.Response]], None],
     financellm: Command,
     waits: list[float],
     capsys: pytest.CaptureFixture[str],
+    answer: httpx.Response,
+    most_waits: int,
+    told: str,
 ) -> None:
-    # Given a gateway whose Redis stays away
-    service(repeat(AWAY))
-    # When a question is asked, then it is tried some times and the reason told
+    """Given a service that keeps refusing, when a question is asked, then it is tried as often as may help."""
+    service(repeat(answer))
     assert financellm("ask", "Revenue?") == Exit.UNREACHABLE
-    assert waits == [2] * MOST_REFUSALS
-    assert "Redis is away." in capsys.readouterr().err
-
-
-def test_ask_tells_at_once_that_there_is_no_model(
-    service: Callable[[Iterable[httpx.Response]], None],
-    financellm: Command,
-    waits: list[float],
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    service(repeat(NO_MODEL))
-    assert financellm("ask", "Revenue?") == Exit.UNREACHABLE
-    assert waits == []
-    assert "No model is prepared." in capsys.readouterr().err
+    assert waits == [2] * most_waits
+    assert told in capsys.readouterr().err
 
 
 def test_submit_waits_out_a_long_outage(

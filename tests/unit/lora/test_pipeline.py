@@ -141,15 +141,15 @@ def planned(plans: Path, engine: str = "auto", start_from: str | None = None) ->
 @pytest.mark.parametrize("name", [*SOURCES, NATIVE])
 def test_scores_depend_on_the_whole_service(plans: Path, name: str) -> None:
     """Given scores, when any part of the service changes, then they are not current."""
-    before = planned(plans).evaluation(TWEETS, url="").inputs
-    assert planned(plans).evaluation(TWEETS, url="").inputs == before
+    before = planned(plans).evaluation(TWEETS).inputs
+    assert planned(plans).evaluation(TWEETS).inputs == before
     (plans / name).write_text("changed")
-    assert planned(plans).evaluation(TWEETS, url="").inputs != before
+    assert planned(plans).evaluation(TWEETS).inputs != before
 
 
 def test_scores_depend_on_the_engine(plans: Path) -> None:
     """Given scores, when another engine is set, then they are not current."""
-    inputs = [planned(plans, engine).evaluation(TWEETS, url="").inputs for engine in ("auto", "transformers")]
+    inputs = [planned(plans, engine).evaluation(TWEETS).inputs for engine in ("auto", "transformers")]
     assert inputs[0] != inputs[1]
 
 

@@ -10,6 +10,11 @@ from tests.support.redis_process import free_port
 from worker.metrics import serve_metrics
 from worker.settings import WorkerSettings
 
+dual_stack = pytest.mark.skipif(
+    not socket.has_dualstack_ipv6(),
+    reason="the kernel has no IPv6; see test_without_ipv6_it_is_ipv4",
+)
+
 
 def serve(host: str, port: int) -> None:
     serve_metrics(WorkerSettings(metrics_host=host, metrics_port=port))
@@ -19,20 +24,18 @@ def read(host: str, port: int) -> str:
     return httpx.get(f"http://{host}:{port}/metrics", trust_env=False).text
 
 
+@dual_stack
 @pytest.mark.parametrize("address", ["127.0.0.1", "[::1]"])
 def test_every_address_means_both_families(address: str) -> None:
     """Given the host ::, when asked over IPv4 and over IPv6, then it answers both."""
-    if not socket.has_dualstack_ipv6():
-        pytest.skip("this machine has no IPv6")
     port = free_port()
     serve("::", port)
     assert "vllm:generation_tokens_total" in read(address, port)
 
 
+@dual_stack
 def test_ipv4_is_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a kernel that may give IPv6 sockets no IPv4, when :: is listened on, then the option is cleared."""
-    if not socket.has_dualstack_ipv6():
-        pytest.skip("this machine has no IPv6")
     cleared = []
     set_option = socket.socket.setsockopt
 
@@ -41,7 +44,6 @@ def test_ipv4_is_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
         set_option(self, level, option, value)
 
     monkeypatch.setattr(socket.socket, "setsockopt", spy, raising=False)
-    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: True)
     serve("::", free_port())
     assert (socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0) in cleared
 

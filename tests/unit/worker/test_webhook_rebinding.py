@@ -7,15 +7,12 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from common import operations
-from common.jobs import Lane, WebhookState
+from common.jobs import WebhookState
 from common.store import JobStore
-from tests.support.values import new_job, result
+from tests.support.notified_jobs import PUBLIC, SECRET, end_job, looked_up, webhook_of
 from worker.settings import WorkerSettings
 from worker.webhooks import WebhookSender
 
-SECRET = "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"
-PUBLIC = "93.184.215.14"
 PRIVATE = ["10.0.0.7", "169.254.169.254", "::1", "::ffff:169.254.169.254", "::ffff:7f00:1", "fd00::1", "64:ff9b::a00:7"]
 
 
@@ -39,7 +36,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
 
     def look_up(_host: str, port: int, **_options: Any) -> list[tuple[Any, ...]]:
         found = answers.pop(0) if len(answers) > 1 else answers[0]
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in found]
+        return looked_up(found, port)
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     return answers
@@ -48,21 +45,13 @@ def names(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
 @pytest.fixture
 def due(memory_store: JobStore) -> str:
     """A job that ended and whose notification is due."""
-    job = new_job(webhook_url="https://hooks.example:8443/done")
-    memory_store.run(operations.submit(job, 1_000_000, 3_600))
-    claimed = memory_store.run(operations.claim("w1", Lane.INTERACTIVE, 20_000))
-    assert claimed is not None
-    assert memory_store.run(operations.succeed(job.id, claimed.job.fencing_token, result()))
-    return job.id
+    return end_job(memory_store, "https://hooks.example:8443/done")
 
 
 def deliver(store: JobStore, job_id: str) -> WebhookState:
     """Try what is due, and return what became of the job's notification."""
     WebhookSender(store, WorkerSettings(webhook_secret=SecretStr(SECRET))).round()
-    described = store.run(operations.describe(job_id, "alice"))
-    assert described is not None
-    assert described.job.webhook is not None
-    return described.job.webhook
+    return webhook_of(store, job_id)
 
 
 def test_the_connection_goes_to_the_address_that_was_checked(

@@ -7,15 +7,10 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from common import operations
-from common.jobs import Lane, WebhookState
 from common.store import JobStore
-from tests.support.values import new_job, result
+from tests.support.notified_jobs import PUBLIC, SECRET, end_job, looked_up, webhook_of
 from worker.settings import WorkerSettings
 from worker.webhooks import WebhookSender
-
-SECRET = "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"
-PUBLIC = "93.184.215.14"
 
 
 @pytest.fixture
@@ -27,29 +22,11 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, httpx.Response]:
         return by_host[request.headers["Host"].partition(":")[0]]
 
     def look_up(_host: str, port: int, **_options: Any) -> list[tuple[Any, ...]]:
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (PUBLIC, port))]
+        return looked_up((PUBLIC,), port)
 
     monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", handle)
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     return by_host
-
-
-def end_job(store: JobStore, host: str) -> str:
-    """Leave a job that ended and whose notification is due at the host."""
-    job = new_job(webhook_url=f"https://{host}/done")
-    store.run(operations.submit(job, 1_000_000, 3_600))
-    claimed = store.run(operations.claim("w1", Lane.INTERACTIVE, 20_000))
-    assert claimed is not None
-    assert store.run(operations.succeed(job.id, claimed.job.fencing_token, result()))
-    return job.id
-
-
-def webhook_of(store: JobStore, job_id: str) -> WebhookState:
-    """Return what became of a job's notification."""
-    described = store.run(operations.describe(job_id, "alice"))
-    assert described is not None
-    assert described.job.webhook is not None
-    return described.job.webhook
 
 
 @pytest.mark.parametrize(
@@ -61,7 +38,7 @@ def test_a_redirect_that_cannot_be_read_costs_its_own_notification_only(
     """Given a receiver that redirects to no address, when delivered beside a good one, then both are recorded."""
     answers["bad.example"] = httpx.Response(302, headers={"Location": location})
     answers["good.example"] = httpx.Response(204)
-    bad, good = (end_job(memory_store, host) for host in answers)
+    bad, good = (end_job(memory_store, f"https://{host}/done") for host in answers)
     WebhookSender(memory_store, WorkerSettings(webhook_secret=SecretStr(SECRET))).round()
     assert webhook_of(memory_store, good).status == "delivered"
     failed = webhook_of(memory_store, bad)
