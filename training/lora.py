@@ -83,14 +83,17 @@ def _train_alone(
 
 
 def chosen_rows(recipe: Recipe, rows: list[Example]) -> list[Example]:
-    """Return the rows of the recipe's sources, or of all, and of these at most its `max_rows`.
+    """Return the rows of the recipe's sources: at most `source_rows` of each, at most `max_rows` in all.
 
     Raises ConfigurationError for a source that the data has no row of.
     """
-    missing = recipe.source_repeats.keys() - {row.source for row in rows}
+    missing = (recipe.source_repeats.keys() | recipe.source_rows.keys()) - {row.source for row in rows}
     if missing:
         raise ConfigurationError(f"The data has no row of {', '.join(sorted(missing))}, which the recipe names.")
     chosen = [row for row in rows if not recipe.source_repeats or row.source in recipe.source_repeats]
+    for source, most_rows in recipe.source_rows.items():
+        drawn = draw_rows([row for row in chosen if row.source == source], most_rows, recipe.packing, recipe.seed)
+        chosen = [row for row in chosen if row.source != source] + drawn
     if recipe.max_rows is None:
         return chosen
     return draw_rows(chosen, recipe.max_rows, recipe.packing, recipe.seed)

@@ -76,6 +76,9 @@ class Recipe(_Section):
     source_repeats: dict[str, int] = Field(
         default_factory=dict, description="Only these sources, each that many times an epoch; empty: all, once."
     )
+    source_rows: dict[str, int] = Field(
+        default_factory=dict, description="At most that many rows of a source, whole trees drawn at random."
+    )
     max_rows: int | None = Field(None, ge=1, description="Train on a random subset of this size.")
     compile: bool = Field(True, description="Fuse elementwise work with torch.compile; needs a C++ compiler on CPUs.")
     checkpoint_minutes: float = Field(5.0, gt=0)
