@@ -1,30 +1,16 @@
 """Whether a job may be queued: its size, its webhook, and the room in the queue."""
 
-import asyncio
-from functools import partial
-
-import anyio.to_thread
-from anyio import CapacityLimiter
-
 from api.capacity import UNMEASURED_RETRY_S, Capacity, retry_after_s
 from api.prompt_tokens import PromptCounter
 from api.settings import ApiSettings
-from common.errors import (
-    PromptTooLongError,
-    QueueFullError,
-    TooManyJobsError,
-    UnavailableError,
-    WebhookTargetError,
-)
+from common.errors import PromptTooLongError, QueueFullError, TooManyJobsError, UnavailableError
 from common.jobs import GenerateRequest
+from common.name_lookups import NameLookups
 from common.store import AsyncJobStore
 from common.submissions import NewJob, Submission
 from common.turns import take_turn
-from common.webhook_targets import FIELD as WEBHOOK_FIELD
-from common.webhook_targets import Resolver, parse_target, resolve, resolve_allowed
+from common.webhook_targets import Resolver, parse_target, resolve
 
-RESOLVER_THREADS = 8
-RESOLVE_TIMEOUT_S = 5.0
 PROMPT_FIELD = "context"
 
 
@@ -43,8 +29,7 @@ class Admission:
         self._store = store
         self._counter = counter
         self._capacity = capacity
-        self._resolver = resolver
-        self._resolver_threads = CapacityLimiter(RESOLVER_THREADS)
+        self._names = NameLookups(resolver)
 
     async def prompt_tokens(self, request: GenerateRequest, field: str = PROMPT_FIELD) -> int:
         """Count a request's prompt, which came in `field`.
@@ -60,17 +45,11 @@ class Admission:
         return prompt_tokens
 
     async def check_webhook(self, url: str) -> None:
-        """Raise WebhookTargetError unless the address may be called; looks the name up off the event loop."""
+        """Raise WebhookTargetError unless the address may be called."""
         policy = self._settings.webhook_policy
-        if policy.allow_private:
-            parse_target(url, policy)
-            return
-        look_up = partial(resolve_allowed, url, policy, self._resolver)
-        try:
-            async with asyncio.timeout(RESOLVE_TIMEOUT_S):
-                await anyio.to_thread.run_sync(look_up, limiter=self._resolver_threads, abandon_on_cancel=True)
-        except TimeoutError as error:
-            raise WebhookTargetError("The host cannot be resolved in time; try again.", WEBHOOK_FIELD) from error
+        target = parse_target(url, policy)
+        if not policy.allow_private:
+            await self._names.allowed_addresses(target, policy)
 
     async def queue_full(self, job: NewJob, answer: Submission) -> QueueFullError:
         """Return the refusal of a job that found no room, with the time from which room is kept for it."""

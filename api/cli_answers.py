@@ -29,8 +29,8 @@ def was_rewritten(job: JsonObject) -> bool:
 def _verdict(answer: JsonObject) -> str:
     parts = [_outcome(answer)]
     if answer["confidence"] is not None:
-        # Cut, not rounded: nothing is 100% sure. The service tells four digits.
-        parts.append(f"confidence {round(10_000 * answer['confidence']) // 100}%")
+        # Cut, not rounded: nothing is 100% sure, not even a share whose four digits came out as 1.
+        parts.append(f"confidence {min(99, round(10_000 * answer['confidence']) // 100)}%")
     if answer["program"]:
         parts.append(f"computed as {answer['program']}")
     if answer["retried"]:

@@ -55,7 +55,7 @@ def bulk(
     with ApiClient.from_environment() as http, _bars() as bars:
         client = BulkClient(http)
         collection_id = _uploaded(client, files, bars)
-        query = _query(client, collection_id, body, retry_failed)
+        query = client.patiently(lambda: _query(client, collection_id, body, retry_failed))
         query = _followed(client, query, bars)
         spec_questions = [QueryQuestion.model_validate(question) for question in query["questions"]]
         write_table(output, _rows(client, query), spec_questions if wide else None)
@@ -83,11 +83,19 @@ def _uploaded(client: BulkClient, files: list[tuple[str, Path]], bars: Progress)
 
 def _query(client: BulkClient, collection_id: str, body: JsonObject, retry_failed: bool) -> JsonObject:
     """Return the query that asks this already, or its newest retry, else a new one."""
-    queries = [query for query in client.queries(collection_id) if query["status"] in _REUSABLE]
-    same = next((query for query in queries if query["retry_of"] is None and _asks(query, body)), None)
-    if same is None:
-        return client.ask(collection_id, body)
-    newest = _newest_retry(queries, same)
+    newer: list[JsonObject] = []
+    for query in client.queries(collection_id):
+        if query["status"] not in _REUSABLE:
+            continue
+        if query["retry_of"] is None and _asks(query, body):
+            return _taken_up(client, query, newer, retry_failed)
+        newer.append(query)
+    return client.ask(collection_id, body)
+
+
+def _taken_up(client: BulkClient, same: JsonObject, newer: list[JsonObject], retry_failed: bool) -> JsonObject:
+    """Return the newest retry of a query, every one of which is newer, or one more retry."""
+    newest = _newest_retry(newer, same)
     if retry_failed and newest["status"] == "completed" and newest["counts"]["failed"]:
         return client.retry(newest)
     return newest
@@ -161,6 +169,7 @@ def _report(query: JsonObject, failed: list[JsonObject], output: Path) -> None:
         f"{counts['succeeded']} of {counts['total']} rows answered ({counts['verified']} with every number verified, "
         f"{counts['unverified']} not, {counts['not_found']} not found), {counts['failed']} failed, "
         f"{counts['cancelled']} cancelled: {output}",
+        markup=False,
         highlight=False,
         soft_wrap=True,
     )

@@ -51,7 +51,8 @@ def jobs(
         return
     print_jobs(console, page["data"])
     if page["has_more"]:
-        console.print(f"More: financellm jobs --after {page['last_id']}", highlight=False, soft_wrap=True)
+        more = f"More: financellm jobs --after {page['last_id']}"
+        console.print(more, markup=False, highlight=False, soft_wrap=True)
 
 
 def cancel(
@@ -78,7 +79,8 @@ def show_event(event: StreamEvent) -> None:
         show_end(event.data["job"])
         return
     details = (f"{name} {event.data[name]}" for name in ("worker", "attempt", "reason") if name in event.data)
-    errors.print(status_line(event.type, " ".join(details)), style="dim", highlight=False, soft_wrap=True)
+    line = status_line(event.type, " ".join(details))
+    errors.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 def show_end(job: JsonObject) -> None:

@@ -39,8 +39,8 @@ def print_timing_table(console: Console, jobs: Sequence[JsonObject], wall_s: flo
     finished = [job for job in jobs if job["result"]]
     for job in finished:
         table.add_row(*_timing_cells(job))
-    console.print(table)
-    console.print(_summary(jobs, finished, wall_s), highlight=False, soft_wrap=True)
+    console.print(table, markup=False)
+    console.print(_summary(jobs, finished, wall_s), markup=False, highlight=False, soft_wrap=True)
 
 
 def print_jobs(console: Console, jobs: Sequence[JsonObject]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import httpx
 import httpx_sse
@@ -30,6 +30,7 @@ _SEND_AGAIN = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAI
 _NOT_LET_IN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 JsonObject = dict[str, Any]
+T = TypeVar("T")
 
 
 class ApiProblemError(FinanceLLMError):
@@ -118,10 +119,17 @@ class ApiClient:
 
         A 503 is waited out too, at most `most_outages` times in a row where that is given.
         """
+        return self.patiently(lambda: self.submit(request, idempotency_key), most_outages)
+
+    def patiently(self, work: Callable[[], T], most_outages: int | None = None) -> T:
+        """Return what `work` returns, doing it again as long as it is refused for the time being; it must bear that.
+
+        A 429 is waited out as long as it asks, a 503 too, at most `most_outages` times in a row where that is given.
+        """
         outages = 0
         while True:
             try:
-                return self.submit(request, idempotency_key)
+                return work()
             except ApiProblemError as problem:
                 if problem.status not in _SEND_AGAIN or problem.meets_every_request:
                     raise
@@ -191,13 +199,9 @@ class ApiClient:
 
     def call(self, method: str, path: str, **arguments: Any) -> JsonObject:
         """Send one request and return the JSON object it answers; a GET comes back where it is told to."""
-        while True:
-            try:
-                return self._call(method, path, **arguments)
-            except ApiProblemError as problem:
-                if method != "GET" or problem.status != HTTPStatus.TOO_MANY_REQUESTS:
-                    raise
-                self._pause(problem.retry_after_s or _RECONNECT_S)
+        if method != "GET":
+            return self._call(method, path, **arguments)
+        return self.patiently(lambda: self._call(method, path, **arguments), most_outages=0)
 
     def _call(self, method: str, path: str, **arguments: Any) -> JsonObject:
         with self._reaching():

@@ -12,7 +12,7 @@ from common.collections import Collection, DocumentRecord, DocumentStatus, new_c
 from common.errors import NotFoundError, RequestError
 from common.files import FileStore
 from common.operations import Operation
-from common.pages import Document, Page, content_address, document_key
+from common.pages import Document, Page, content_address, document_key, made_from
 from common.store import AsyncJobStore
 
 COLLECTION_ID_PATTERN = r"^col_[0-9a-f]{28}$"
@@ -87,20 +87,29 @@ class CollectionService:
     async def document_page(
         self, caller: str, collection_id: str, document_id: str, number: int
     ) -> tuple[DocumentRecord, Page]:
-        """Return a page's text as citations quote it; raises RequestError while the document is not ready."""
+        """Return a page's text as citations quote it; raises RequestError while the document is not ready.
+
+        A document whose pages another version of the parsers read is queued to be read again.
+        """
         record = await self.document(caller, collection_id, document_id)
+        if record.error is not None:
+            raise RequestError(record.error.message)
         if record.status is not DocumentStatus.READY:
             raise RequestError(f"{record.name} is {record.status}; its pages can be read when it is ready.")
         parsed = await asyncio.to_thread(self._parsed, record.sha256)
+        if parsed is None:
+            await self._store.run(operations.read_again([record.id]))
+            raise RequestError(
+                f"The pages of {record.name} were read by another version or lost, and it is being read again. "
+                "Ask for the page when the document is ready."
+            )
         if not 1 <= number <= len(parsed.pages):
             raise NotFoundError(f"{record.name} has pages 1 to {len(parsed.pages)}, not {number}.")
         return record, parsed.page(number)
 
-    def _parsed(self, sha256: str) -> Document:
+    def _parsed(self, sha256: str) -> Document | None:
         data = self._files.read(document_key(content_address(sha256)))
-        if data is None:
-            raise NotFoundError("The pages of this document are not kept any more. Upload it again.")
-        return Document.from_bytes(data)
+        return None if data is None else Document.from_bytes(data)
 
     async def _delete(self, deletion: Operation[tuple[str, ...] | None], kind: str, name: str) -> None:
         orphans = _found(await self._store.run(deletion), kind, name)
@@ -109,8 +118,8 @@ class CollectionService:
     def _delete_files(self, hashes: tuple[str, ...]) -> None:
         for sha256 in hashes:
             self._files.delete(upload_key(sha256))
-            self._files.delete_prefix(f"documents/{sha256}")
-            self._files.delete_prefix(f"segments/{sha256}")
+            for prefix in made_from(sha256):
+                self._files.delete_prefix(prefix)
 
 
 def _found(value: T | None, kind: str, name: str) -> T:

@@ -14,6 +14,7 @@ from common.files import FileStore
 from common.store import AsyncJobStore
 from common.stored_files import (
     FILE_ID_PATTERN,
+    FILES_FOLDER,
     Deletion,
     NewFile,
     StoredFile,
@@ -40,7 +41,7 @@ class FileService:
     async def upload(self, caller: str, request: Request) -> StoredFile:
         """Keep an uploaded file; raises what speaks against it, and then keeps nothing."""
         file_id = new_file_id()
-        key = f"files/{file_id}"
+        key = f"{FILES_FOLDER}{file_id}"
         upload = await self._uploads.receive(request, key)
         try:
             return await self._create(caller, file_id, key, upload.fields, upload.filename or "", upload.bytes)

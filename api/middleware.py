@@ -1,4 +1,4 @@
-"""Around every request: its id, host and header checks, security headers, access log, metrics, and the last resort."""
+"""Around every request: its id, checks before any route, security headers, access log, metrics, and the last resort."""
 
 import random
 import re
@@ -11,9 +11,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
+from api.cross_site import check_sender
 from api.errors import METHODS, internal_error_response, response_for
 from api.request_errors import HeadersTooLargeError, WrongHostError
 from api.request_span import describe_span, request_span
+from common.errors import RequestError
 from common.telemetry import GatewayMetrics, get_logger
 
 REQUEST_ID = "X-Request-ID"
@@ -79,14 +81,23 @@ class RequestFrame:
             await internal_error_response(scope["path"])(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> Response | None:
+        try:
+            self._check(scope)
+        except RequestError as error:
+            return response_for(scope["path"], error)
+        return None
+
+    def _check(self, scope: Scope) -> None:
         fields = scope["headers"]
         if len(fields) > MAX_HEADERS or sum(len(name) + len(value) for name, value in fields) > MAX_HEADER_BYTES:
             limit = f"at most {MAX_HEADERS} headers of {MAX_HEADER_BYTES} bytes in all are read"
-            return response_for(scope["path"], HeadersTooLargeError(f"The headers are too large; {limit}."))
+            raise HeadersTooLargeError(f"The headers are too large; {limit}.")
         if not self._is_allowed_host(scope):
             advice = "Ask for it as localhost, or name its hosts in FINANCELLM_API_ALLOWED_HOSTS"
-            return response_for(scope["path"], WrongHostError(f"This host name is not served here. {advice}.", "Host"))
-        return None
+            raise WrongHostError(f"This host name is not served here. {advice}.", "Host")
+        # A page of another origin has no key to send.
+        if not self._has_keys:
+            check_sender(scope["method"], Headers(scope=scope))
 
     def _is_allowed_host(self, scope: Scope) -> bool:
         if self._allowed_hosts is None:

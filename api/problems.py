@@ -22,6 +22,7 @@ KINDS: Mapping[str, ProblemKind] = {
     "malformed_body": ProblemKind(400, "The body is not valid JSON"),
     "malformed_header": ProblemKind(400, "A header cannot be read"),
     "unauthorized": ProblemKind(401, "A valid API key is needed"),
+    "cross_site_request": ProblemKind(403, "Web pages of other origins may change nothing here"),
     "not_found": ProblemKind(404, "There is no such object"),
     "model_not_found": ProblemKind(404, "There is no such model"),
     "method_not_allowed": ProblemKind(405, "This address does not take this method"),

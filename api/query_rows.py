@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from common.bulk import Part, RunStream
+from common.file_errors import outages_told
 from common.files import FileStore
 from common.queries import PlannedRow, Row, RowStatus, pending_row, plan_key
 
@@ -36,7 +37,10 @@ class Tally:
 
 
 class QueryRows:
-    """Reads rows; calls block. Keeps where each row lies, never the rows."""
+    """Reads rows; calls block. Keeps where each row lies, never the rows.
+
+    Every call raises UnavailableError while the file store is away.
+    """
 
     def __init__(self, files: FileStore) -> None:
         self._files = files
@@ -107,7 +111,7 @@ class QueryRows:
 
     def _scanned(self, key: str) -> Iterator[_Place]:
         at = 0
-        with self._files.open(key) as file:
+        with outages_told(), self._files.open(key) as file:
             for line in file:
                 row = json.loads(line)
                 end = at + len(line)
@@ -118,7 +122,7 @@ class QueryRows:
         if run_id not in self._plans:
             spans: list[tuple[int, int]] = []
             try:
-                with self._files.open(plan_key(run_id)) as file:
+                with outages_told(), self._files.open(plan_key(run_id)) as file:
                     for line in file:
                         start = spans[-1][1] if spans else 0
                         spans.append((start, start + len(line)))
@@ -130,7 +134,7 @@ class QueryRows:
         return self._plans[run_id]
 
     def _read(self, key: str, start: int, end: int) -> bytes:
-        with self._files.open(key) as file:
+        with outages_told(), self._files.open(key) as file:
             file.seek(start)
             return file.read(end - start)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from api.collection_service import CollectionService
 from api.query_rows import QueryRows, closed
 from api.query_schemas import QueryCounts, QueryCreation
-from common import run_operations
+from common import query_operations, run_operations
 from common.bulk import BulkRun, NewRun, Part, RunKind, RunStream, new_run_id, run_id_pattern
 from common.errors import NotFoundError, RequestError
 from common.queries import QueryQuestion, QuerySpec, Row
@@ -64,9 +64,13 @@ class QueryService:
     ) -> tuple[list[DescribedQuery], bool]:
         """Return a collection's queries below `after`, newest first, and whether more may follow."""
         await self._collections.get(caller, collection_id)
-        runs = await self._store.run(run_operations.list_runs(caller, RunKind.EXTRACTION, after, 1_000))
-        own = [run for run in runs if run.spec["collection_id"] == collection_id]
-        return [await self._described(run) for run in own[:most]], len(own) > most
+        listing = query_operations.list_queries(collection_id, caller, after, most + 1)
+        runs = await self._store.run(listing)
+        if runs is None:
+            await self._adopt_queries(caller)
+            runs = await self._store.run(listing)
+        found = runs or ()
+        return [await self._described(run) for run in found[:most]], len(found) > most
 
     async def rows(self, described: DescribedQuery, after: int | None, most: int) -> tuple[list[Row], bool]:
         """Return rows behind number `after`, and whether more follow."""
@@ -112,12 +116,21 @@ class QueryService:
         spec = QuerySpec.model_validate(described.run.spec)
         return await self._start(caller, spec.model_copy(update={"retry_of": query_id, "only": tuple(pairs)}))
 
+    async def _adopt_queries(self, caller: str) -> None:
+        """Let collections list the caller's queries of earlier versions, once for each caller."""
+        below = ""
+        while True:
+            below = await self._store.run(query_operations.adopt_queries(caller, below))
+            if not below:
+                return
+
     async def _start(self, caller: str, spec: QuerySpec) -> DescribedQuery:
         run = NewRun(
             id=new_run_id(RunKind.EXTRACTION),
             kind=RunKind.EXTRACTION,
             caller=caller,
             spec=spec.model_dump(mode="json"),
+            collection_id=spec.collection_id,
         )
         created = await self._store.run(run_operations.create_run(run))
         if created is None:

@@ -21,7 +21,7 @@ from api.multipart import PartBegin, PartData, PartEnd, read_parts
 from api.settings import ApiSettings
 from common.collections import ItemError, NewDocument, new_document_id, upload_key
 from common.errors import BodyTooLargeError, RequestError
-from common.files import CHUNK_BYTES, FileStore
+from common.files import CHUNK_BYTES, UNLISTED_AGE_S, FileStore
 
 FILE_FIELD = "file"
 _SPOOL_BYTES = 1 << 20
@@ -97,9 +97,10 @@ class ReportUploads:
         return _document(name, size_bytes, sha256)
 
     def _keep(self, sha256: str, file: IO[bytes]) -> None:
-        """Write a file under its content's name unless it is there."""
+        """Write a file under its content's name unless it is there, and will be until it is listed."""
         key = upload_key(sha256)
-        if self._files.exists(key):
+        age_s = self._files.age_s(key)
+        if age_s is not None and age_s < UNLISTED_AGE_S / 2:
             return
         file.seek(0)
         with self._files.writing(key) as kept:

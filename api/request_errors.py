@@ -37,3 +37,9 @@ class WrongHostError(RequestError):
     """The Host header names a service this is not."""
 
     code = "wrong_host"
+
+
+class CrossSiteError(RequestError):
+    """A web page of another origin had a browser send what may change something."""
+
+    code = "cross_site_request"

@@ -1,12 +1,13 @@
 """What routes answer, for the API's description and for the wire."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from fastapi import Response
 from pydantic import BaseModel
 
 from api.capacity import retry_after_s
+from api.cross_site import SAFE_METHODS
 from api.job_views import job_path, job_view
 from api.problems import KINDS, OPENAI_KINDS, PROBLEM_MEDIA_TYPE, Problem, ProblemKind
 from common.operations import DescribedJob
@@ -36,6 +37,11 @@ def with_rate_limit(responses: Documented) -> Documented:
     if limited["description"] in known:
         return responses
     return responses | {429: limited | {"description": f"{known}\n\n{limited['description']}".strip()}}
+
+
+def with_cross_site(responses: Documented, methods: Collection[str]) -> Documented:
+    """Return described answers with that of another origin's page, where the methods may change something."""
+    return responses if SAFE_METHODS.issuperset(methods) else responses | problems("cross_site_request")
 
 
 def _described(codes: Sequence[str], kinds: Mapping[str, ProblemKind]) -> Documented:

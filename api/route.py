@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 from api.deps import authenticated_caller, get_gateway
 from api.json_body import check_content_type, parse_json, read_body
 from api.problems import KINDS, OPENAI_KINDS, ProblemKind
-from api.responses import with_rate_limit
+from api.responses import with_cross_site, with_rate_limit
 from common.errors import RequestError
 
 # Under this name the API's description explains keys; routes check them themselves, before anything is read.
@@ -42,7 +42,8 @@ class GatewayRoute(APIRoute):
     kinds: ClassVar[Mapping[str, ProblemKind]] = KINDS
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        options["responses"] = with_rate_limit(options.get("responses") or {})
+        described = with_cross_site(options.get("responses") or {}, options["methods"])
+        options["responses"] = with_rate_limit(described)
         options["openapi_extra"] = {"security": [{SECURITY_SCHEME: []}]} | (options.get("openapi_extra") or {})
         super().__init__(path, endpoint, **options)
 

@@ -9,6 +9,7 @@ With the scale `percent` a program's value is in percentage points: `=pct(120.5,
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
@@ -17,7 +18,7 @@ from common.calculator import Operand, ProgramError, calculate
 from common.errors import UnparseableAnswerError
 from common.evidence import Document
 from common.numbers import Scale, format_figure, parse_figure
-from common.tables import compact_cell
+from common.per_share import asks_per_share
 
 NOT_FOUND_LINE = "not in the context"
 SCALE_SEPARATOR = " | "
@@ -25,7 +26,6 @@ ITEM_SEPARATOR = " ## "
 MAX_LINE_CHARS = 4000
 MAX_ITEMS = 64
 SENTIMENT_LABELS = ("negative", "neutral", "positive")
-_PER_SHARE = re.compile(r"\bper (?:\w+ ){0,2}(?:share|unit)\b|\bEPS\b", re.I)
 _SCALES = {scale.value: scale for scale in Scale}
 
 
@@ -62,7 +62,8 @@ class AnswerLine:
 class Answer:
     """A resolved answer: `text` for people, and how it came about.
 
-    `value` is in units of `scale` (percentage points for percent); `program` and `operands` are kept for checking.
+    `scale` is the line's and `value` is in units of `value_scale` (percentage points for percent); `program` and
+    `operands` are kept for checking.
     """
 
     kind: AnswerKind
@@ -73,6 +74,12 @@ class Answer:
     truth: bool | None = None
     program: str | None = None
     operands: tuple[Operand, ...] = ()
+
+    @property
+    def value_scale(self) -> Scale:
+        """Return the scale of `value`: that of a figure copied with one, `$3.4 million`, else that of the line."""
+        copied = parse_figure(self.items[0]) if self.kind is AnswerKind.SPANS and self.value is not None else None
+        return self.scale if copied is None or copied.scale is Scale.NONE else copied.scale
 
 
 def number_line(program: str, scale: Scale) -> AnswerLine:
@@ -131,17 +138,20 @@ def resolve(line: AnswerLine, document: Document | None) -> Answer:
     return Answer(line.kind, text, line.scale, items, _span_value(line.items))
 
 
-def read_answer(text: str, document: Document | None, question: str = "") -> Answer:
+def read_answer(
+    text: str, document: Document | None, question: str = "", earlier_questions: Sequence[str] = ()
+) -> Answer:
     """Parse and resolve in one step, by what the question allows; raises UnparseableAnswerError."""
-    return resolve(allowed_scale(parse_line(text), question), document)
+    return resolve(allowed_scale(parse_line(text), question, earlier_questions), document)
 
 
-def allowed_scale(line: AnswerLine, question: str) -> AnswerLine:
+def allowed_scale(line: AnswerLine, question: str, earlier_questions: Sequence[str] = ()) -> AnswerLine:
     """Return the line without thousand, million or billion where the question asks for an amount per share.
 
-    Statements print such rows in plain currency below a caption that says otherwise.
+    Statements print such rows in plain currency below a caption that says otherwise. A follow-up, `And in 2022?`, asks
+    for what the questions before it, oldest first, asked for.
     """
-    if line.scale in (Scale.NONE, Scale.PERCENT) or not _PER_SHARE.search(question):
+    if line.scale in (Scale.NONE, Scale.PERCENT) or not asks_per_share(question, earlier_questions):
         return line
     return replace(line, scale=Scale.NONE)
 
@@ -200,7 +210,7 @@ def _printed_forms(document: Document) -> dict[str, str]:
     for table in document.tables:
         for row in table.rows:
             for cell in row.cells:
-                printed.setdefault(compact_cell(cell), cell)
+                printed.setdefault(table.compact(cell), cell)
     return printed
 
 

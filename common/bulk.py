@@ -124,7 +124,10 @@ class BulkRun(Value):
 
 
 class NewRun(Value):
-    """A run to be accepted; `input_file_id` is kept from deletion until the run has ended."""
+    """A run to be accepted.
+
+    `input_file_id` is kept from deletion until the run has ended; `collection_id` lists the run among its queries.
+    """
 
     id: str
     kind: RunKind
@@ -133,6 +136,7 @@ class NewRun(Value):
     metadata: dict[str, str] | None = None
     expires_after_s: int | None = None
     input_file_id: str | None = None
+    collection_id: str | None = None
 
 
 class OpenItem(Value):

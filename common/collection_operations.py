@@ -43,7 +43,7 @@ def list_collections(caller: str, below: str | None, most: int) -> Operation[tup
 def add_documents(
     collection_id: str, caller: str, documents: Sequence[NewDocument]
 ) -> Operation[tuple[DocumentRecord, ...] | None]:
-    """Add files, in order; one that is there already under the same name is not added again.
+    """Add files, in order; one that is there already under the same name is not added again, a failed one read again.
 
     None if the caller has no such collection.
     """
@@ -111,6 +111,16 @@ def document_failed(document: DocumentRecord, error: ItemError) -> Operation[boo
 def release_document(document: DocumentRecord) -> Operation[bool]:
     """Hand a document back unread, as on shutdown; it does not count as an attempt."""
     return Operation("release_document", (document.id, document.fencing_token), bool)
+
+
+def read_again(document_ids: Sequence[str]) -> Operation[int]:
+    """Queue ready documents whose pages are not kept any more; answers how many were."""
+    return Operation("read_again", (json.dumps(list(document_ids)),), int)
+
+
+def unlisted_reports(hashes: Sequence[str]) -> Operation[tuple[str, ...]]:
+    """Tell which files, by their sha256, no document lists."""
+    return Operation("unlisted", ("file_owners", json.dumps(list(hashes))), tuple)
 
 
 def _new_document(document: NewDocument) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from pydantic import BaseModel
 
 from common.jobs import Value
 
+UPLOADS_FOLDER = "uploads/"
+
 
 class DocumentStatus(StrEnum):
     """Where a document stands between its upload and the questions about it."""
@@ -100,7 +102,7 @@ def new_document_id() -> str:
 
 def upload_key(sha256: str) -> str:
     """Return where the bytes of an uploaded file are kept."""
-    return f"uploads/{sha256}"
+    return f"{UPLOADS_FOLDER}{sha256}"
 
 
 def collection_from_fields(fields: Sequence[str]) -> Collection:

@@ -18,6 +18,8 @@ from common.errors import ConfigurationError, UnavailableError
 from common.settings import Settings
 
 CHUNK_BYTES = 1 << 20
+# At this age a file goes that no record lists; far beyond the time between an upload's bytes and its record.
+UNLISTED_AGE_S = 86_400.0
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 _HALF_WRITTEN = re.compile(r"\.[0-9a-f]{12}\.tmp$")
 
@@ -122,6 +124,12 @@ class FileStore:
             listed = self._system.ls(self._path(folder), detail=True, refresh=True)
             return [folder + str(one["name"]).rpartition("/")[2] for one in listed if _written_at_s(one) <= latest_s]
         return []
+
+    def age_s(self, key: str) -> float | None:
+        """Return how long ago a file was written, None if there is none; minus infinity if the store keeps no times."""
+        with suppress(FileNotFoundError):
+            return time.time() - _written_at_s(self._system.info(self._path(key)))
+        return None
 
     def half_written(self, age_s: float) -> list[str]:
         """Return the keys of files whose writers died at least `age_s` ago; a bucket never shows any."""

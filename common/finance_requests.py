@@ -56,7 +56,8 @@ def follow_up_request(
     asked = " ".join((*(before for before, _ in earlier), question))
     evidence = select_evidence(asked, document_of(sources), BALANCED)
     messages = conversation_messages(earlier, question, evidence.text)
-    return _request(question, sources, Task.FIGURES, max_tokens, messages, evidence)
+    request = _request(question, sources, Task.FIGURES, max_tokens, messages, evidence)
+    return request.model_copy(update={"earlier_questions": tuple(before for before, _ in earlier)})
 
 
 def instructed_request(question: str, context: str | None, system: str, max_tokens: int) -> GenerateRequest:

@@ -61,7 +61,8 @@ class GenerateRequest(Value):
 
     `max_tokens` counts generated tokens. `temperature` 0 is greedy. `stop` strings end the answer and
     are not part of it. `task` says how the answer is read, `sources` are what its numbers are checked against, and
-    `evidence` counts what of them is in the messages. `more` is asked in turn until an answer is verified.
+    `evidence` counts what of them is in the messages. `earlier_questions` are those that a follow-up goes on from,
+    oldest first. `more` is asked in turn until an answer is verified.
     """
 
     messages: tuple[Message, ...]
@@ -73,6 +74,7 @@ class GenerateRequest(Value):
     stop: tuple[str, ...] = ()
     task: Task = Task.TEXT
     question: str | None = None
+    earlier_questions: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
     evidence: EvidenceCounts | None = None
     more: tuple[NextPrompt, ...] = ()

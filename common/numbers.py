@@ -10,12 +10,15 @@ CURRENCY_SIGNS = "$£€¥"
 DASHES = "-–—−"
 _MAX_FIGURE_CHARS = 64
 _MAX_EXACT_DECIMALS = 20
+# Thousands and lakhs (1,23,456) are grouped by commas; before two digits alone, 3,75, a comma is a decimal one.
+_DIGITS = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,2}(?:,\d\d)+,\d{3}(?:\.\d+)?|\d{1,3},\d\d|\d+(?:\.\d+)?|\.\d+"
+_DECIMAL_COMMA = re.compile(r"(?<![\d,])\d{1,3},\d\d(?![\d,])")
 _FIGURE = re.compile(
     rf"""^(?P<open>\()?\s*
     (?P<minus>[{DASHES}])?\s*
     (?P<currency>(?:US|A|C|AU|CA|NZ|HK|S)?[{CURRENCY_SIGNS}]|RMB|USD|EUR|GBP)?\s*
     (?P<inner_open>\()?\s*(?P<inner_minus>[{DASHES}])?\s*
-    (?P<digits>\d{{1,3}}(?:,\d{{2,3}})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)\s*
+    (?P<digits>{_DIGITS})\s*
     (?P<percent>%)?\s*(?P<inner_close>\))?\s*(?P<late_percent>%)?\s*(?P<close>\))?
     (?:\s*(?P<scale>thousand|million|billion|percent|k|m|mn|bn|b)s?)?$""",
     re.VERBOSE | re.IGNORECASE,
@@ -90,12 +93,13 @@ class Figure:
 def parse_figure(text: str) -> Figure | None:
     """Read one figure such as `$(1,234.5)`, `12.5%`, `-3` or `€4.4 million`; None where the text is anything else.
 
-    Brackets around a figure mean a negative one, as in financial statements.
+    Brackets around a figure mean a negative one, as in financial statements. The comma of `3,75` is a decimal one.
     """
     text = text.strip()
     if not text or len(text) > _MAX_FIGURE_CHARS:
         return None
-    found = _FIGURE.match(text)
+    # The pattern tries every way to share out a run of spaces.
+    found = _FIGURE.match(" ".join(text.split()))
     if found is None:
         return None
     opened = bool(found["open"]) + bool(found["inner_open"])
@@ -103,10 +107,15 @@ def parse_figure(text: str) -> Figure | None:
     if opened > 1 or closed > opened:
         return None
     negative = bool(opened) != bool(found["minus"] or found["inner_minus"])
-    value = Decimal(found["digits"].replace(",", ""))
+    value = Decimal(found["digits"].replace(",", "." if has_decimal_comma(found["digits"]) else ""))
     percent = found["percent"] or found["late_percent"]
     scale = Scale.PERCENT if percent else _SCALE_WORDS.get((found["scale"] or "").lower(), Scale.NONE)
     return Figure(-value if negative else value, found["currency"], scale)
+
+
+def has_decimal_comma(text: str) -> bool:
+    """Return whether a figure's comma stands before two digits alone, as in `3,75`, where it groups no thousands."""
+    return _DECIMAL_COMMA.search(text) is not None
 
 
 def compact_figure(text: str) -> str | None:

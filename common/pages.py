@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 # Part of every content address: a change of the text a parser gives must change it.
-PARSER_VERSION = 3
+PARSER_VERSION = 4
+
+# Pages and indexes, each under the content address of their file.
+MADE_FOLDERS = ("documents/", "segments/")
 
 
 class MediaKind(StrEnum):
@@ -75,6 +78,11 @@ class Document:
 def content_address(sha256: str) -> str:
     """Return the name under which everything made from a file is kept."""
     return f"{sha256}-v{PARSER_VERSION}"
+
+
+def made_from(sha256: str) -> tuple[str, ...]:
+    """Return what the keys of everything made from a file begin with, whatever version made it."""
+    return tuple(f"{folder}{sha256}" for folder in MADE_FOLDERS)
 
 
 def document_key(address: str) -> str:

@@ -16,7 +16,8 @@ from common.submissions import NewJob
 # An ended item's job is kept until its record is written, by whichever worker; the longest run is far shorter.
 ITEM_RESULT_TTL_S = 30 * 86_400
 ENDED_RUN_TTL_MS = 30 * 86_400_000
-MOST_FAULTS = 5
+# A run rests after a fault, twice as long each time.
+FIRST_REST_MS, LONGEST_REST_MS = 2_000, 120_000
 
 
 class Admitted(StrEnum):
@@ -26,6 +27,26 @@ class Admitted(StrEnum):
     FULL = "full"
     STOPPED = "stopped"
     LOST = "lost"
+
+
+class FaultKind(StrEnum):
+    """Whether what failed may go well later; each kind is counted for itself in the run's field of this name."""
+
+    OUTAGE = "outages"
+    UNEXPECTED = "faults"
+    PERMANENT = "permanent_faults"
+
+
+# So many faults end a run of which nothing gets on meanwhile: after a day, after eight minutes, at once.
+MOST_FAULTS = {FaultKind.OUTAGE: 720, FaultKind.UNEXPECTED: 10, FaultKind.PERMANENT: 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a run could not go on, and what its caller is told if that ends it."""
+
+    kind: FaultKind
+    error: LineError
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +81,7 @@ class Record:
 
 
 def create_run(run: NewRun) -> Operation[BulkRun | None]:
-    """Accept a run; None if its input file is not the caller's."""
+    """Accept a run; None if its input file or its collection is not the caller's."""
     parameters = run.model_dump(mode="json", exclude_none=True) | {"spec": json.dumps(run.spec)}
     if run.metadata is not None:
         parameters["metadata"] = json.dumps(run.metadata)
@@ -103,12 +124,17 @@ def renew_runs(lease_ttl_ms: int, leases: Sequence[tuple[str, int]]) -> Operatio
 
 def release_run(run_id: str, token: int, wait_ms: int = 0) -> Operation[bool]:
     """Give a lease back, so that another worker goes on, at once or after `wait_ms`."""
-    return Operation("run_release", (run_id, token, wait_ms, MOST_FAULTS, ""), bool)
+    return Operation("run_release", (run_id, token, wait_ms), bool)
 
 
-def fault_run(run_id: str, token: int, wait_ms: int, error: LineError) -> Operation[bool]:
-    """Give a lease back after a fault; the run rests for `wait_ms`, and fails after too many faults."""
-    return Operation("run_release", (run_id, token, wait_ms, MOST_FAULTS, error.model_dump_json()), bool)
+def fault_run(run_id: str, token: int, fault: Fault) -> Operation[RunStatus | None]:
+    """Give a lease back after a fault; answers the status that follows, None if the lease passed on.
+
+    The run rests, and fails after too many faults of one kind without progress; its open items are given up then.
+    """
+    limits = (MOST_FAULTS[fault.kind], FIRST_REST_MS, LONGEST_REST_MS)
+    error = fault.error.model_dump_json()
+    return Operation("run_fault", (run_id, token, fault.kind, *limits, error, ENDED_RUN_TTL_MS), _read_status)
 
 
 def begin_run(run_id: str, token: int, total: int, twins: str | None) -> Operation[RunStatus | None]:

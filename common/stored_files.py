@@ -11,6 +11,7 @@ from common.jobs import Value
 from common.operations import Operation
 
 FILE_ID_PATTERN = r"^file-[0-9a-f]{28}$"
+FILES_FOLDER = "files/"
 
 
 class StoredFile(Value):
@@ -81,6 +82,16 @@ def blobs_due(most_blobs: int) -> Operation[tuple[str, ...]]:
 def blob_gone(key: str) -> Operation[bool]:
     """Note that a blob was removed."""
     return Operation("blob_gone", (key,), bool)
+
+
+def unlisted_files(file_ids: Sequence[str]) -> Operation[tuple[str, ...]]:
+    """Tell which files have no record."""
+    return Operation("unlisted", ("file", json.dumps(list(file_ids))), tuple)
+
+
+def memory_age_ms() -> Operation[int]:
+    """Tell for how long records have been kept for certain; a Redis that was emptied begins anew."""
+    return Operation("memory_age", (), int)
 
 
 def file_from_fields(fields: Sequence[str]) -> StoredFile:

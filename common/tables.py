@@ -4,11 +4,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from common.numbers import compact_figure
+from common.numbers import compact_figure, has_decimal_comma
 
 CELL_SEPARATOR = " | "
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 _ONLY_YEAR = re.compile(r"^(?:FY\s?)?(?:19|20)\d\d$")
+_GROUPED = re.compile(r"\d,\d{3}(?!\d)")
 _FOOTNOTE = re.compile(r"\s*\((?:\d|[a-z])\)\s*$")
 _DATED = re.compile(
     r"(?P<span>.*?)\s*(?:\bended\b|\bending\b)?\s*"
@@ -91,11 +92,23 @@ class Table:
         """Return one row's compact line."""
         label = row.label.rstrip(": ")
         cells = [
-            f"{column}={compact_cell(cell)}" if column else compact_cell(cell)
+            f"{column}={self.compact(cell)}" if column else self.compact(cell)
             for column, cell in zip(self.columns, row.cells, strict=True)
             if cell
         ]
         return f"{label}: {'; '.join(cells)}" if cells else f"{label}:"
+
+    def compact(self, cell: str) -> str:
+        """Return one of the table's cells as prompts show it, by compact_cell.
+
+        In a table whose commas group thousands, `11,54` is no decimal but a figure that lost a digit: its comma goes.
+        """
+        if has_decimal_comma(cell) and self._groups_thousands():
+            return compact_figure(cell.replace(",", "")) or cell
+        return compact_cell(cell)
+
+    def _groups_thousands(self) -> bool:
+        return any(_GROUPED.search(cell) for row in self.rows for cell in row.cells)
 
 
 def compact_cell(cell: str) -> str:

@@ -1,7 +1,7 @@
 """Which webhook addresses may be called, checked when a job is accepted and again at every delivery.
 
 The second check matters: a name may resolve to a public address at acceptance and to a private one later (DNS
-rebinding). Whoever delivers should therefore connect to an address that `resolve_allowed` just returned.
+rebinding). Whoever delivers should therefore connect to an address that `NameLookups.allowed_addresses` just returned.
 """
 
 import ipaddress
@@ -104,17 +104,6 @@ def resolve(host: str, port: int) -> tuple[str, ...]:
     """Look up a host's addresses; blocks, raises OSError or UnicodeError if there are none."""
     found: list[tuple[Any, ...]] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
-def resolve_allowed(url: str, policy: TargetPolicy, resolver: Resolver = resolve) -> tuple[str, ...]:
-    """Return the addresses a delivery may connect to; blocks, raises WebhookTargetError if any of them is refused."""
-    target = parse_target(url, policy)
-    try:
-        addresses = resolver(target.host, target.port)
-    except (OSError, UnicodeError) as error:
-        raise _refusal(f"The host {target.host[:255]!r} cannot be resolved; check the name or try again.") from error
-    check_addresses(target, addresses, policy)
-    return addresses
 
 
 def _carried_ipv4(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:

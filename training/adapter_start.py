@@ -10,12 +10,15 @@ from training.adapter import ADAPTER_WEIGHTS_NAME, Adapter
 from training.packed_model import PackedQwen2
 
 
-def load_adapter(model: PackedQwen2, folder: Path, scale: float) -> None:
+def load_adapter(model: PackedQwen2, folder: Path, scale: float, base_sha256: str) -> None:
     """Set the model's matrices to those of an adapter in PEFT's layout.
 
-    Raises ModelFilesError for a folder that is none, ConfigurationError where its modules, rank or scale are others.
+    Raises ModelFilesError for a folder that is none, ConfigurationError where its modules, rank, scale or base weights
+    (where its training.json names them) are others.
     """
-    pairs = Adapter.open(folder).pairs
+    adapter = Adapter.open(folder)
+    _check_base(adapter, base_sha256)
+    pairs = adapter.pairs
     tensors = load_file(folder / ADAPTER_WEIGHTS_NAME)
     projections = list(model.projections())
     if {name for name, _, _ in projections} != pairs.keys():
@@ -32,3 +35,12 @@ def load_adapter(model: PackedQwen2, folder: Path, scale: float) -> None:
             linear.lora_a[linear.ranks(index)] = lora_a.float()
             linear.lora_b[linear.rows()[index]] = tensors[pair.b_name].float()
     model.refresh_adapter()
+
+
+def _check_base(adapter: Adapter, base_sha256: str) -> None:
+    trained_on = adapter.training_record().get("base_sha256")
+    if trained_on not in (None, base_sha256):
+        raise ConfigurationError(
+            f"The adapter {adapter.folder} was trained on base weights with sha256 {trained_on}, but this run's base "
+            f"has {base_sha256}. Give the base it was trained on, or another adapter to start from."
+        )

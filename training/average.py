@@ -80,7 +80,7 @@ def main(
     try:
         average(older, newer, share, out)
     except FinanceLLMError as error:
-        Console(stderr=True).print(error.message, style="red", highlight=False, soft_wrap=True)
+        Console(stderr=True).print(error.message, style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
 
 

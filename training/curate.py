@@ -157,7 +157,7 @@ def main(
             max_tokens=max_tokens,
         )
     except FinanceLLMError as error:
-        console.print(f"[red]{error.message}[/red]")
+        console.print(error.message, style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(2) from error
     out.mkdir(parents=True, exist_ok=True)
     _write(out / "train.jsonl", parts.train)

@@ -163,12 +163,13 @@ def main(
     try:
         summary = train(load_recipe(recipe), data, model, out, limits, choose_device(device), console)
     except (FinanceLLMError, FloatingPointError) as error:
-        console.print(str(error), style="red", highlight=False, soft_wrap=True)
+        console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
     state = "Done" if summary.completed else "Stopped early; the same command continues"
     console.print(
         f"{state}: {summary.steps} of {summary.planned_steps} steps, loss {summary.final_loss:.4f}, "
         f"{summary.example_tokens:,} example tokens in {summary.elapsed_s / 60:.1f} min. Adapter: {out / 'adapter'}",
+        markup=False,
         highlight=False,
         soft_wrap=True,
     )

@@ -233,15 +233,18 @@ def main(
         console.print("Another pipeline is working in this folder.", style="red", highlight=False)
         sys.exit(2)
     except StepFailedError as error:
-        console.print(f"{error.message} The same command continues from here.", style="red", highlight=False)
+        console.print(
+            f"{error.message} The same command continues from here.", style="red", markup=False, highlight=False
+        )
         sys.exit(error.exit_code)
     except FinanceLLMError as error:
-        console.print(error.message, style="red", highlight=False, soft_wrap=True)
+        console.print(error.message, style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
     except KeyboardInterrupt:
         console.print("Stopped. The same command continues from here.", highlight=False)
         sys.exit(130)
-    console.print(f"Done. Adapter: {adapter}. Model: {folder / 'model'}", highlight=False, soft_wrap=True)
+    done = f"Done. Adapter: {adapter}. Model: {folder / 'model'}"
+    console.print(done, markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -50,11 +50,10 @@ class Step:
     def run(self, records: Path, console: Console) -> None:
         """Start the process unless the step is current; raises StepFailedError and keeps no record if it fails."""
         if self.is_current(records):
-            console.print(f"{self.name}: current", highlight=False)
+            console.print(f"{self.name}: current", markup=False, highlight=False)
             return
-        console.print(
-            f"{self.name}: python -m {self.module} {' '.join(self.arguments)}", highlight=False, soft_wrap=True
-        )
+        command = f"{self.name}: python -m {self.module} {' '.join(self.arguments)}"
+        console.print(command, markup=False, highlight=False, soft_wrap=True)
         path = self._record_path(records)
         path.unlink(missing_ok=True)
         self._start()

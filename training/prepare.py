@@ -215,6 +215,7 @@ def main(argv: list[str] | None = None) -> int:
     seconds = time.monotonic() - started
     console.print(
         f"{arguments.model_dir} holds {manifest.name}, revision {manifest.revision} ({seconds:.1f} s).",
+        markup=False,
         highlight=False,
         soft_wrap=True,
     )

@@ -42,4 +42,4 @@ class ConsoleProgress:
 
     def note(self, line: str) -> None:
         """Print one line."""
-        self._console.print(line, highlight=False, soft_wrap=True)
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)

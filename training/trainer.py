@@ -64,7 +64,8 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         model.reset_adapter(recipe.seed)
         if recipe.start_folder is not None:
-            load_adapter(model, recipe.start_folder, recipe.adapter.alpha / recipe.adapter.rank)
+            scale = recipe.adapter.alpha / recipe.adapter.rank
+            load_adapter(model, recipe.start_folder, scale, identity.base_sha256)
         position = self._checkpoints.restore(model, self._optimizer)
         self.steps_done = position.steps_done
         self._records = self._log.cut(self.steps_done)

@@ -7,7 +7,7 @@ from common import collection_operations as operations
 from common.collections import DocumentFacts, DocumentRecord, ItemError, upload_key
 from common.errors import UnavailableError
 from common.files import FileStore
-from common.pages import Document
+from common.pages import Document, made_from
 from common.store import JobStore
 from common.telemetry import get_logger
 from worker.retrieval.library import Entry, Library
@@ -100,8 +100,17 @@ class DocumentReader:
             text = f"{document.name}: its bytes are not kept any more. Upload it again."
             self._fail(document, ItemError(code="document_missing", message=text))
             return
-        self._store.run(operations.document_ready(document, facts))
-        logger.info("document read", document_id=document.id, pages=facts.pages)
+        if self._store.run(operations.document_ready(document, facts)):
+            logger.info("document read", document_id=document.id, pages=facts.pages)
+        else:
+            self._drop(document)
+
+    def _drop(self, document: DocumentRecord) -> None:
+        """Leave nothing of a document that was deleted meanwhile, unless others list the same file."""
+        for sha256 in self._store.run(operations.unlisted_reports([document.sha256])):
+            for prefix in made_from(sha256):
+                self._files.delete_prefix(prefix)
+        logger.info("document was deleted or passed on while it was read", document_id=document.id)
 
     def _facts(self, document: DocumentRecord) -> DocumentFacts:
         parsed = self._library.add(document.name, self._bytes(document))

@@ -81,7 +81,9 @@ class _Reading:
     def figures(self) -> ReadAnswer:
         """Read an answer line."""
         try:
-            answer = read_answer(self._line, document_of(self._request.sources), self._question)
+            answer = read_answer(
+                self._line, document_of(self._request.sources), self._question, self._request.earlier_questions
+            )
         except UnparseableAnswerError:
             return self._unparseable()
         if answer.kind is AnswerKind.NOT_FOUND:
@@ -97,12 +99,13 @@ class _Reading:
             if not _is_figure(item)
         ]
         verdicts = [*(number.verified for number in numbers), *copied, *calculated]
+        value, scale = _value(answer)
         found = FinanceAnswer(
             task=self._request.task,
             kind=ResultKind(answer.kind),
             verification=_verification(verdicts),
-            value=None if answer.value is None else exact_text(answer.value),
-            scale=answer.scale if answer.kind in _SCALED else None,
+            value=value,
+            scale=scale,
             items=answer.items,
             program=answer.program,
             operands=operands,
@@ -190,6 +193,14 @@ def _calculation(answer: Answer) -> Calculation | None:
     if answer.program is None:
         return None
     return Calculation(answer.program, answer.value, answer.truth, answer.operands)
+
+
+def _value(answer: Answer) -> tuple[str | None, Scale | None]:
+    """Return the exact value as text and the scale it is in; a copied name with a digit, `3M`, has no value."""
+    if answer.kind is AnswerKind.SPANS and not _is_figure(answer.items[0]):
+        return None, answer.scale
+    value = None if answer.value is None else exact_text(answer.value)
+    return value, answer.value_scale if answer.kind in _SCALED else None
 
 
 def _verification(verdicts: Sequence[bool]) -> Verification:

@@ -17,10 +17,11 @@ from standardwebhooks import Webhook
 from common import operations
 from common.errors import WebhookTargetError
 from common.jobs import Job
+from common.name_lookups import NameLookups
 from common.operations import Operation
 from common.store import JobStore
 from common.telemetry import get_logger, job_context
-from common.webhook_targets import parse_target, resolve_allowed
+from common.webhook_targets import parse_target
 from worker.settings import WorkerSettings
 
 logger = get_logger("webhooks")
@@ -54,6 +55,7 @@ class WebhookSender:
         self._delays_s = settings.webhook_delays_s
         self._timeout_s = settings.webhook_timeout_s
         self._policy = settings.webhook_policy
+        self._names = NameLookups()
 
     def round(self) -> None:
         """Try every notification that is due; raises UnavailableError."""
@@ -95,7 +97,7 @@ class WebhookSender:
 
     async def _post(self, client: httpx.AsyncClient, url: str, body: str, headers: dict[str, str]) -> int:
         target = parse_target(url, self._policy)
-        addresses = await asyncio.to_thread(resolve_allowed, url, self._policy)
+        addresses = await self._names.allowed_addresses(target, self._policy)
         host = f"[{target.host}]" if ":" in target.host else target.host
         request = client.build_request(
             "POST",

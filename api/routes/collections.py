@@ -104,7 +104,7 @@ async def add_documents(request: Request, call: Call, collection_id: CollectionI
     """Add PDF, HTML, text or Markdown files, each a `file` of a form; zip archives are unpacked.
 
     A file that cannot be read is listed as failed with its reason, and the others are not affected. The same file under
-    the same name is there once, however often it is sent.
+    the same name is there once, however often it is sent; where it could not be read, it is read again.
     """
     added = await call.collections.add(call.caller, collection_id, request)
     views = [document_view(document) for document in added]

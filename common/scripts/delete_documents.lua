@@ -25,7 +25,7 @@ for _, id in ipairs(ids) do
   redis.call('DEL', document_key(id))
 end
 if wanted == '' then
-  redis.call('DEL', collection_key(collection), root .. 'document_names:' .. collection)
+  redis.call('DEL', collection_key(collection), root .. 'document_names:' .. collection, root .. 'collection_queries:' .. collection)
   redis.call('ZREM', root .. 'collections:' .. ARGV[3], collection)
 end
 return orphans

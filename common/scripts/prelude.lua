@@ -33,6 +33,14 @@ local function move_document(id, status)
   redis.call('PUBLISH', root .. 'notify', state[2])
 end
 
+-- Let a document that is read no more be read from the start; what became of it before is forgotten.
+local function read_again(id)
+  redis.call('HDEL', document_key(id), 'error', 'pages', 'company', 'period', 'doc_type')
+  redis.call('HSET', document_key(id), 'attempt', 0)
+  redis.call('ZADD', root .. 'documents_pending', now, id)
+  move_document(id, 'pending')
+end
+
 -- The document is being read and this fencing token is its newest: only then may a worker write.
 local function holds_document(id, token)
   local state = redis.call('HMGET', document_key(id), 'status', 'fencing_token')

@@ -11,5 +11,6 @@ if ARGV[5] ~= '' then
   move_run(id, 'failed')
 else
   move_run(id, 'in_progress')
+  got_on(id)
 end
 return run_status(id)

@@ -1,6 +1,10 @@
--- Accept a bulk run. ARGV[1]: JSON parameters. Answers its fields, or false if its input file is not the caller's.
+-- Accept a bulk run. ARGV[1]: JSON parameters. Answers its fields, or false if its input file or collection is not the caller's.
 local p = cjson.decode(ARGV[1])
 if redis.call('EXISTS', run_key(p.id)) == 0 then
+  if p.collection_id then
+    if not owns_collection(p.collection_id, p.caller) then return false end
+    redis.call('ZADD', collection_queries_key(p.collection_id), 0, p.id)
+  end
   if p.input_file_id then
     if redis.call('HGET', file_key(p.input_file_id), 'caller') ~= p.caller then return false end
     redis.call('HINCRBY', file_key(p.input_file_id), 'in_use', 1)

@@ -15,5 +15,6 @@ end
 release_input(id)
 local expired = tonumber(redis.call('HGET', run_key(id), 'expired') or '0')
 move_run(id, status == 'cancelling' and 'cancelled' or expired > 0 and 'expired' or 'completed')
+got_on(id)
 redis.call('PUBLISH', root .. 'notify', id)
 return run_status(id)

@@ -13,11 +13,11 @@ local caller = redis.call('HGET', run_key(id), 'caller')
 for _, index in ipairs(p.indices) do
   local job = item_job(id, index)
   redis.call('HDEL', open_key(id), index)
-  redis.call('DEL', job_key(job), root .. 'events:' .. job)
-  redis.call('ZREM', root .. 'expiring', job .. ' ' .. caller)
+  remove_job(job, caller)
 end
 for _, part in ipairs(p.parts) do redis.call('RPUSH', parts_key(id), cjson.encode(part)) end
 redis.call('HSET', run_key(id), 'records', p.number)
 for _, name in ipairs({'completed', 'failed', 'expired'}) do redis.call('HINCRBY', run_key(id), name, p[name]) end
+got_on(id)
 redis.call('PUBLISH', root .. 'notify', id)
 return 1

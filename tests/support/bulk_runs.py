@@ -92,17 +92,25 @@ class BulkBench:
         return run
 
     def play(self) -> None:
-        """Answer every waiting job; texts that begin with `fail` fail."""
-        while claimed := self.store.run(operations.claim("player", Lane.BULK, 60_000)):
-            job = claimed.job
-            text = job.request.messages[-1].content
-            self.asked[job.id] += 1
-            if text.startswith("fail"):
-                error = JobError(code="engine_error", message="no")
-                self.store.run(operations.end(job.id, job.fencing_token, JobStatus.FAILED, error))
-            else:
-                result = GenerateResult(text=f"answer to {text}", finish_reason="stop", timings=TIMINGS)
-                self.store.run(operations.succeed(job.id, job.fencing_token, result))
+        """Answer every waiting job."""
+        while self.answer_next():
+            pass
+
+    def answer_next(self) -> bool:
+        """Answer the next waiting job, False if there is none; texts that begin with `fail` fail."""
+        claimed = self.store.run(operations.claim("player", Lane.BULK, 60_000))
+        if claimed is None:
+            return False
+        job = claimed.job
+        text = job.request.messages[-1].content
+        self.asked[job.id] += 1
+        if text.startswith("fail"):
+            error = JobError(code="engine_error", message="no")
+            self.store.run(operations.end(job.id, job.fencing_token, JobStatus.FAILED, error))
+        else:
+            result = GenerateResult(text=f"answer to {text}", finish_reason="stop", timings=TIMINGS)
+            self.store.run(operations.succeed(job.id, job.fencing_token, result))
+        return True
 
     def feed(self, store: JobStore | None = None, playing: bool = True, share: int = 4) -> BulkRun | None:
         """Lease the next run, in place of whoever held it, and feed it to its end."""
@@ -110,7 +118,13 @@ class BulkBench:
         run = self.store.run(run_operations.lease_run(60_000))
         if run is None:
             return None
-        context = FeedContext(
+        context = self.context(store, playing, share)
+        RunFeed(context, run, BatchSource(run, self.files), lambda: False).work()
+        return self.run(run.id)
+
+    def context(self, store: JobStore | None = None, playing: bool = True, share: int = 4) -> FeedContext:
+        """Return what feeds share; while they wait, the player answers."""
+        return FeedContext(
             store=store or self.store,
             files=self.files,
             count_tokens=lambda request: sum(len(message.content) for message in request.messages),
@@ -121,8 +135,6 @@ class BulkBench:
             note_record=lambda _record: None,
             wait=lambda _seconds: self.play() if playing else time.sleep(0.002),
         )
-        RunFeed(context, run, BatchSource(run, self.files), lambda: False).work()
-        return self.run(run.id)
 
     def run(self, run_id: str) -> BulkRun:
         """Read a run."""
@@ -133,6 +145,12 @@ class BulkBench:
     def rows(self, run: BulkRun, stream: RunStream) -> list[dict[str, Any]]:
         """Read the records that count."""
         return [json.loads(line) for line in self._lines(run, stream)]
+
+    def left_in_redis(self) -> list[str]:
+        """Return the keys of jobs and open items that runs left behind."""
+        marks = ("job:", "events:", "run_open:", "waiting:", "leases", "deadlines", "expiring", "runs_active")
+        keys: Any = self.store.client.keys(f"{self.store.keys.root}*")
+        return [key for key in keys if key.removeprefix(self.store.keys.root).startswith(marks)]
 
     def _lines(self, run: BulkRun, stream: RunStream) -> Iterator[bytes]:
         for part in self.store.run(run_operations.run_parts(run.id)):

@@ -27,9 +27,9 @@ def planned_rows(
 
 
 def pages_missing(document: str) -> ItemError:
-    """Return the reason of a row over a document whose pages were deleted."""
-    # An upload of a file that a collection lists already changes nothing.
-    text = f"{document}: its pages are not kept any more. Delete it and upload it again."
+    """Return the reason of a row over a document whose pages went after its query was planned."""
+    # A retry is planned anew, and whatever has no pages is read again before.
+    text = f"{document}: the pages that were chosen are not kept any more. Retry the failed rows."
     return ItemError(code="document_missing", message=text)
 
 

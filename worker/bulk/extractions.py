@@ -10,6 +10,7 @@ from common.collections import DocumentRecord, DocumentStatus, ItemError
 from common.errors import NotFoundError, UnavailableError
 from common.files import FileStore
 from common.jobs import Job, JobError
+from common.pages import content_address, document_key
 from common.queries import PlannedRow, QuerySpec, Row, RowStatus, pending_row, plan_key
 from common.store import JobStore
 from worker.bulk.extraction_plan import pages_missing, planned_rows
@@ -38,7 +39,7 @@ class ExtractionSource:
         self._requests = RowRequests(library, self._spec.template, settings)
 
     def scan(self) -> Iterator[ScannedItem | LineError]:
-        """Plan all rows; raises UnavailableError while documents are still being read."""
+        """Plan all rows; raises UnavailableError while documents are being read, for the first time or again."""
         if not self._files.exists(plan_key(self._run.id)):
             self._write_plan()
         for item in self.items(0, 0):
@@ -89,14 +90,27 @@ class ExtractionSource:
 
     def _write_plan(self) -> None:
         documents = self._documents()
-        waiting = sum(document.status in (DocumentStatus.PENDING, DocumentStatus.PARSING) for document in documents)
-        if waiting:
-            raise UnavailableError(f"{waiting} documents of query {self._run.id} are still being read.")
+        self._check_read(documents)
         settings = self._settings
         budget = PageBudget(settings.extraction_page_tokens, settings.extraction_pages, settings.extraction_more_pages)
         with self._files.writing(plan_key(self._run.id)) as plan:
             for row in planned_rows(self._library, self._spec, documents, budget):
                 plan.write(row.model_dump_json().encode() + b"\n")
+
+    def _check_read(self, documents: Sequence[DocumentRecord]) -> None:
+        waiting = sum(document.status in (DocumentStatus.PENDING, DocumentStatus.PARSING) for document in documents)
+        if waiting:
+            raise UnavailableError(f"{waiting} documents of query {self._run.id} are still being read.")
+        without_pages = [document.id for document in documents if self._lacks_pages(document)]
+        if without_pages:
+            self._store.run(collection_operations.read_again(without_pages))
+            raise UnavailableError(f"{len(without_pages)} documents of query {self._run.id} are read again.")
+
+    def _lacks_pages(self, document: DocumentRecord) -> bool:
+        """Tell whether a document's pages were lost, or read by another version of the parsers."""
+        if document.status is not DocumentStatus.READY:
+            return False
+        return not self._files.exists(document_key(content_address(document.sha256)))
 
     def _documents(self) -> list[DocumentRecord]:
         found: list[DocumentRecord] = []

@@ -2,16 +2,19 @@
 
 import threading
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from common import run_operations
-from common.bulk import BulkRun, LineError
+from common.bulk import BulkRun, RunStatus
 from common.errors import LeaseLostError, UnavailableError
 from common.files import FileStore
 from common.leases import LeaseState
 from common.operations import Operation
+from common.run_operations import FaultKind
 from common.store import JobStore
 from common.telemetry import BulkMetrics, get_logger
 from worker.background import Periodic
+from worker.bulk.faults import fault_of
 from worker.bulk.feed import FeedContext, RunFeed
 from worker.bulk.janitor import Janitor
 from worker.bulk.leftovers import Leftovers
@@ -26,7 +29,8 @@ LEFTOVERS_INTERVAL_S = 3_600.0
 # A run beyond these waits until one of them has ended.
 MOST_RUNS = 16
 AWAY_WAIT_MS = 5_000
-FAULT_WAIT_MS = 2_000
+
+T = TypeVar("T")
 
 
 @dataclass(eq=False, slots=True)
@@ -113,33 +117,40 @@ class BulkFeeder:
         try:
             source = open_source(run, self._files, self._settings)
             status = RunFeed(self._context, run, source, lambda: self._draining.is_set() or held.lost.is_set()).work()
-            self._metrics.ended.labels(status.value).inc()
-            logger.info("run ended", run_id=run.id, status=status.value)
+            self._note_end(run, status)
         except LeaseLostError as error:
             logger.info("run given back", run_id=run.id, reason=error.message)
             self._give_back(run, 0)
-        except FileNotFoundError as error:
-            self._fault(run, "file_missing", f"A file of the run is missing: {error}")
-        except (UnavailableError, OSError) as error:
-            logger.warning("run rests", run_id=run.id, reason=str(error))
+        except UnavailableError as error:
+            # Redis, a disk without room or documents still to be read: all of them come back by themselves.
+            logger.warning("run rests", run_id=run.id, reason=error.message)
             self._give_back(run, AWAY_WAIT_MS)
         except Exception as error:
-            logger.exception("run failed unexpectedly", run_id=run.id)
-            self._fault(run, "internal_error", f"The worker failed on this run: {type(error).__name__}.")
+            self._fault(run, error)
         finally:
             with self._lock:
                 del self._held[held]
 
-    def _fault(self, run: BulkRun, code: str, message: str) -> None:
-        logger.warning("run fault", run_id=run.id, code=code, reason=message)
-        error = LineError(code=code, message=message)
-        self._try(run, run_operations.fault_run(run.id, run.fencing_token, FAULT_WAIT_MS, error))
+    def _fault(self, run: BulkRun, error: Exception) -> None:
+        fault = fault_of(error)
+        log = logger.exception if fault.kind is FaultKind.UNEXPECTED else logger.warning
+        log("run fault", run_id=run.id, code=fault.error.code, reason=str(error))
+        status = self._try(run, run_operations.fault_run(run.id, run.fencing_token, fault))
+        if status is not None:
+            self._note_end(run, status)
+
+    def _note_end(self, run: BulkRun, status: RunStatus) -> None:
+        """Count a run that ended under this lease, not one whose files alone were cleared away."""
+        if status.is_terminal and not run.status.is_terminal:
+            self._metrics.ended.labels(status.value).inc()
+            logger.info("run ended", run_id=run.id, status=status.value)
 
     def _give_back(self, run: BulkRun, wait_ms: int) -> None:
         self._try(run, run_operations.release_run(run.id, run.fencing_token, wait_ms))
 
-    def _try(self, run: BulkRun, operation: Operation[bool]) -> None:
+    def _try(self, run: BulkRun, operation: Operation[T]) -> T | None:
         try:
-            self._store.run(operation)
+            return self._store.run(operation)
         except UnavailableError as error:
             logger.warning("lease runs out by itself", run_id=run.id, reason=error.message)
+            return None

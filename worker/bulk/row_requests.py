@@ -11,7 +11,7 @@ from common.pages import content_address
 from common.queries import PlannedPage, PlannedRow
 from common.templates import TEMPLATES
 from common.templates.columns import ColumnType
-from worker.retrieval.library import Entry, Library
+from worker.retrieval.library import DocumentMissingError, Entry, Library
 from worker.settings import WorkerSettings
 
 
@@ -46,7 +46,11 @@ class RowRequests:
         return finance_request(question, [self._source(page) for page in pages], task, longest, budget)
 
     def _source(self, page: PlannedPage) -> Source:
-        document = self._library.document(Entry(content_address(page.sha256), page.document))
+        entry = Entry(content_address(page.sha256), page.document)
+        document = self._library.document(entry)
+        if page.page > len(document.pages):
+            # The query was planned over pages that another version read.
+            raise DocumentMissingError(entry)
         return Source(document=page.document, page=page.page, text=document.page(page.page).text)
 
     def _task(self, row: PlannedRow) -> Task:

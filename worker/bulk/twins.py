@@ -49,10 +49,15 @@ class Twins:
 
     @classmethod
     def load(cls, files: FileStore, run: BulkRun) -> Twins:
-        """Read what the validation found."""
+        """Read what the validation found; raises FileNotFoundError."""
         triples = array("q")
         if run.twins is not None:
-            triples.frombytes(files.read(f"{run_folder(run.id)}{run.twins}") or b"")
+            key = f"{run_folder(run.id)}{run.twins}"
+            found = files.read(key)
+            if found is None:
+                # Taken for none, they would be asked and recorded a second time.
+                raise FileNotFoundError(key)
+            triples.frombytes(found)
         return cls(triples)
 
     def waits(self, index: int) -> bool:

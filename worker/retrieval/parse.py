@@ -4,6 +4,7 @@ import hashlib
 import re
 
 from common.pages import Document, MediaKind, Page
+from worker.retrieval.edgar_text import has_text_tables
 from worker.retrieval.limits import ParseLimits, check_bytes
 from worker.retrieval.parse_html import parse_html
 from worker.retrieval.parse_pdf import parse_pdf
@@ -26,7 +27,9 @@ _OTHER_KINDS = (
     (b"MZ", "a program"),
     (b"{\\rtf", "a rich text document"),
 )
-_MARKUP = re.compile(rb"<!doctype html|<html|<body|<div|<table|<p[ >]|<ix:|<xhtml", re.I)
+_MARKUP = re.compile(rb"<!doctype html|<html|<body|<div|<p[ >]|<ix:|<xhtml", re.I)
+_TABLE = re.compile(rb"<table", re.I)
+_HEAD_BYTES = 20_000
 _FINANCE_WORD = re.compile(
     r"\b(?:revenues?|sales|income|earnings|profit|loss|assets|liabilities|equity|cash|debt|dividends?|fiscal|quarter"
     r"|shareholders|stockholders|margin|ebitda|capital|tax(?:es)?|costs?|expenses?)\b",
@@ -56,7 +59,8 @@ def media_kind(name: str, data: bytes) -> MediaKind:
             raise DocumentError(name, Problem.WRONG_TYPE, f"this is {what}. Add a PDF, HTML or text file.")
     if name.lower().endswith(".pdf"):
         raise DocumentError(name, Problem.WRONG_TYPE, "it is called .pdf but holds no PDF. Download it again.")
-    if _MARKUP.search(data[:20_000]):
+    head = data[:_HEAD_BYTES]
+    if _MARKUP.search(head) or (_TABLE.search(head) and not has_text_tables(data)):
         return MediaKind.HTML
     return MediaKind.TEXT
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from common.pages import Page
+from worker.retrieval.error_pages import is_error_heading
 from worker.retrieval.html_tables import is_layout, table_lines
 from worker.retrieval.limits import Deadline, ParseLimits, check_pages
 from worker.retrieval.page_split import PAGE_CHARS, split_lines
@@ -16,8 +17,8 @@ _SKIPPED = frozenset(
     ("script", "style", "head", "title", "noscript", "svg", "template", "ix:header", "-comment", "select", "button")
 )
 _BLOCKS = frozenset(
-    "address article aside blockquote body center dd div dl dt fieldset figure footer form h1 h2 h3 h4 h5 h6 header hr"
-    " li main nav ol p pre section table tbody td tfoot th thead tr ul".split()
+    "address article aside blockquote body caption center dd div dl dt fieldset figure footer form h1 h2 h3 h4 h5 h6"
+    " header hr li main nav ol p pre section table tbody td tfoot th thead tr ul".split()
 )
 _HIDDEN = re.compile(r"display\s*:\s*none", re.I)
 _BREAK_BEFORE = re.compile(r"(?:page-)?break-before\s*:\s*(?:always|page|left|right)", re.I)
@@ -27,12 +28,6 @@ _CHARSET = re.compile(rb"""charset\s*=\s*["']?\s*([\w-]+)""", re.I)
 _WEB_CHARSET = re.compile(
     r"utf-?(?:8|16)(?:le|be)?|iso-?8859-\d{1,2}|latin-?1|(?:windows-|cp)125\d|(?:us-)?ascii|gb(?:2312|k|18030)|big5"
     r"|shift[_-]jis|euc-(?:jp|kr)|koi8-[ru]|macintosh",
-    re.I,
-)
-_ERROR_PAGE = re.compile(
-    r"rate (?:threshold|limit) exceeded|too many requests|access denied|(?:page|file) not found"
-    r"|\b(?:40[0-9]|429|50[0-4])\b"
-    r"|forbidden|service unavailable|just a moment|bad gateway|attention required",
     re.I,
 )
 _MAX_ERROR_PAGE_CHARS = 20_000
@@ -74,7 +69,7 @@ def _refuse_error_page(name: str, tree: LexborHTMLParser, text_chars: int) -> No
         return
     for node in (tree.css_first("title"), tree.css_first("h1")):
         heading = " ".join(node.text().split()) if node is not None else ""
-        if _ERROR_PAGE.search(heading):
+        if is_error_heading(heading):
             raise DocumentError(
                 name,
                 Problem.NOT_A_REPORT,
@@ -130,9 +125,8 @@ def _walk(root: LexborNode, rules_end_pages: bool) -> Iterator[tuple[str, str]]:
         if _BREAK_BEFORE.search(style):
             yield "break", ""
         if tag == "table" and not is_layout(node):
-            yield "line", ""
-            for line in table_lines(node):
-                yield "line", line
+            stack.extend((None, ("line", line)) for line in reversed(["", *table_lines(node)]))
+            stack.extend((caption, None) for caption in reversed(node.css("caption")))
             continue
         if tag in _BLOCKS:
             yield "line", ""

@@ -1,10 +1,11 @@
-"""Plain text and markdown as pages."""
+"""Plain text, markdown and old EDGAR text filings as pages."""
 
 import re
 
 from common.pages import Page
 from common.stacked_tables import rejoin_rows
 from common.tables import CELL_SEPARATOR
+from worker.retrieval.edgar_text import TextBlock, blocks, paged_text, table_lines
 from worker.retrieval.limits import ParseLimits, check_pages
 from worker.retrieval.page_split import PAGE_CHARS, split_lines
 from worker.retrieval.problems import DocumentError, Problem
@@ -15,7 +16,7 @@ _MAX_CONTROL_SHARE = 0.02
 
 
 def parse_text(name: str, data: bytes, limits: ParseLimits) -> tuple[tuple[Page, ...], tuple[str, ...]]:
-    """Return pages and notes; pages end at form feeds, else they are split by size. Tables become rows.
+    """Return pages and notes; pages end at form feeds or page tags, else they are split by size. Tables become rows.
 
     Raises DocumentError for a file without text, binary content, or a file over a limit.
     """
@@ -25,7 +26,7 @@ def parse_text(name: str, data: bytes, limits: ParseLimits) -> tuple[tuple[Page,
         raise DocumentError(name, Problem.WRONG_TYPE, "the file is binary, not text. Add a PDF, HTML or text file.")
     if not text.strip():
         raise DocumentError(name, Problem.NO_TEXT, "the file holds nothing but white space.")
-    texts = [page for part in text.split("\f") for page in _pages(part)]
+    texts = [page for part in paged_text(text).split("\f") for page in _pages(part)]
     check_pages(name, len(texts), limits)
     return tuple(Page(number, page) for number, page in enumerate(texts, start=1)), ()
 
@@ -40,10 +41,16 @@ def _decoded(data: bytes) -> str:
 
 
 def _pages(part: str) -> list[str]:
-    lines = rejoin_rows([_line(line) for line in part.splitlines() if line.strip() and not _RULE.match(line)])
+    lines = [line for block in blocks(part) for line in _lines(block)]
     if sum(map(len, lines)) <= 2 * PAGE_CHARS:
         return ["\n".join(lines)] if lines else []
     return split_lines(lines)
+
+
+def _lines(block: TextBlock) -> list[str]:
+    if block.is_table:
+        return table_lines(block.text)
+    return rejoin_rows([_line(line) for line in block.text.splitlines() if line.strip() and not _RULE.match(line)])
 
 
 def _line(line: str) -> str:

@@ -17,9 +17,13 @@ _MAX_LINES_WITHOUT_CELLS = 3
 
 def page_text(lines: Sequence[Line]) -> str:
     """Return the page's text from its lines in reading order, table rows as `label | cell | cell`, empty cells kept."""
-    ordered = rejoined(lines) if is_letter_spaced(lines) else _restored(lines)
-    rows = [_cells(line) for line in ordered]
-    return "\n".join(_texts([row for row in rows if row]))
+    return "\n".join(rows_of(rejoined(lines) if is_letter_spaced(lines) else _restored(lines)))
+
+
+def rows_of(lines: Sequence[Line]) -> list[str]:
+    """Return each line's text, those of tables as `label | cell | cell`; no line may be empty."""
+    rows = [_cells(line) for line in lines]
+    return _texts([row for row in rows if row])
 
 
 def _restored(lines: Sequence[Line]) -> list[Line]:

@@ -98,4 +98,4 @@ def test_a_document_whose_pages_are_gone_fails_its_rows_only(scope: Scope) -> No
     assert (missing.document_id, missing.document, missing.pages) == ("doc_gone.txt", "gone.txt", ())
     assert missing.error is not None
     assert missing.error.code == "document_missing"
-    assert missing.error.message.startswith("gone.txt: its pages are not kept any more.")
+    assert missing.error.message == "gone.txt: the pages that were chosen are not kept any more. Retry the failed rows."

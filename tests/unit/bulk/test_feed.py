@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from typing import Any
 
 import pytest
 
@@ -32,14 +31,6 @@ def assert_complete(bench: BulkBench, run: BulkRun) -> None:
     assert (run.total, run.completed, run.failed) == (len(LINES), len(DONE), len(NOT_DONE))
 
 
-def left_in_redis(bench: BulkBench, run: BulkRun) -> list[str]:
-    """Keys of jobs and open items that a run left behind."""
-    root = bench.store.keys.root
-    marks = ("job:", "events:", "run_open:", "waiting:", "leases", "deadlines", "expiring", "runs_active")
-    keys: Any = bench.store.client.keys(f"{root}*")
-    return [key for key in keys if key.removeprefix(root).startswith(marks)]
-
-
 def test_a_batch_runs_to_its_end(bench: BulkBench) -> None:
     # Given a batch with good, repeated, failing and refused lines
     run = bench.submit(LINES)
@@ -57,7 +48,7 @@ def test_a_batch_runs_to_its_end(bench: BulkBench) -> None:
         content = b"".join(bench.files.chunks(file.key))
         assert len(content) == file.bytes
         assert [json.loads(line) for line in content.splitlines()] == bench.rows(ended, stream)
-    assert not left_in_redis(bench, ended)
+    assert not bench.left_in_redis()
     assert len(bench.files.keys(f"runs/{run.id}/")) == 2
 
 
@@ -109,7 +100,7 @@ def test_a_crash_at_any_step_loses_and_doubles_nothing(bench: BulkBench, step: i
     assert ended.status is RunStatus.COMPLETED
     assert_complete(bench, ended)
     assert set(bench.asked.values()) == {1}
-    assert not left_in_redis(bench, ended)
+    assert not bench.left_in_redis()
     assert len(bench.files.keys(f"runs/{run.id}/")) == 2
 
 
@@ -177,7 +168,7 @@ def test_a_cancelled_batch_keeps_what_was_done(bench: BulkBench) -> None:
     assert len(bench.rows(ended, RunStream.OUTPUT)) == ended.completed
     assert ended.failed == 0
     assert ended.cancelled_at_ms is not None
-    assert not left_in_redis(bench, ended)
+    assert not bench.left_in_redis()
 
 
 def test_an_expired_batch_accounts_for_every_line(bench: BulkBench) -> None:

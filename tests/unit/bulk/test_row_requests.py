@@ -84,7 +84,10 @@ def test_an_amount_keeps_the_scale_of_its_table() -> None:
     assert found.text == "$34,229 million"
 
 
-def test_a_report_that_is_gone_is_a_key_error() -> None:
-    """Given pages that are not kept any more, when asked, then the caller learns it."""
+@pytest.mark.parametrize(("document", "number"), [("gone.txt", 1), ("a.txt", 3)])
+def test_a_page_that_is_gone_is_a_key_error(document: str, number: int) -> None:
+    """Given a report that is not kept any more, or that has fewer pages now, when asked, then the caller learns it."""
+    planned = row("revenue", COLUMNS["revenue"], document)
+    page = planned.pages[0].model_copy(update={"page": number})
     with pytest.raises(KeyError):
-        requests().of(row("revenue", COLUMNS["revenue"], document="gone.txt"))
+        requests().of(planned.model_copy(update={"pages": (page,)}))

@@ -1,12 +1,13 @@
 """Which query `bulk` takes up again, and the table of a query that was retried."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from api.bulk_client import BulkClient
-from api.cli_bulk import _counts, _query, _rows
+from api.cli_bulk import _counts, _query, _report, _rows
 from api.client import JsonObject
 from common.queries import Row, RowStatus
 from common.templates import TEMPLATES
@@ -138,3 +139,9 @@ def test_the_table_of_a_retry_holds_every_row() -> None:
     # And the counts are those of the whole table
     assert _counts(client, third) == counts(total=3, succeeded=3, verified=2, not_found=1)
     assert _counts(client, second) == counts(total=3, succeeded=2, failed=1, verified=1, not_found=1)
+
+
+def test_the_path_of_the_table_is_told_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """Given a path with brackets, when the end is told, then none of it is taken for markup."""
+    _report(query("q", error=None), [], Path("reports [2023]/answers [/eu].csv"))
+    assert capsys.readouterr().err.endswith("0 cancelled: reports [2023]/answers [/eu].csv\n")

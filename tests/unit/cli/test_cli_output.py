@@ -7,7 +7,10 @@ import pytest
 from rich.console import Console
 
 from api.cli_answers import proof_lines, was_rewritten
+from api.cli_jobs import show_event
 from api.cli_output import print_jobs, print_timing_table, timing_line
+from api.client import StreamEvent
+from common.events import EventType
 
 TIMINGS = {
     "queue_ms": 120_378.4,
@@ -83,6 +86,16 @@ def test_answers_are_text_and_not_markup() -> None:
     assert "412.6 [million]" in printed(160, print_jobs, [job()])
 
 
+def test_names_of_samples_are_text_and_not_markup() -> None:
+    assert "tax [/2023]" in printed(160, print_timing_table, [job(metadata={"sample": "tax [/2023]"})], 1.0)
+
+
+def test_reasons_of_events_are_text_and_not_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    """Given an event whose reason holds brackets, when shown, then all of it stands on standard error."""
+    show_event(StreamEvent("1-0", EventType.REQUEUED, {"worker": "w1", "reason": "no [native] in [/opt/x]"}))
+    assert "requeued worker w1 reason no [native] in [/opt/x]" in capsys.readouterr().err
+
+
 def test_a_proof_says_what_was_checked_and_where_it_stands() -> None:
     """Given an answer with a made-up operand, when shown, then verdict, reason and the first quotes stand in lines."""
     lines = proof_lines(job(result={"text": "34.9 million", "timings": TIMINGS, "answer": ANSWER}))
@@ -94,6 +107,14 @@ def test_a_proof_says_what_was_checked_and_where_it_stands() -> None:
         f"context: {'x' * 99}…",
         "and 2 more",
     ]
+
+
+@pytest.mark.parametrize(("confidence", "shown"), [(1.0, "99%"), (0.9949, "99%"), (0.9899, "98%"), (0.0004, "0%")])
+def test_no_answer_is_shown_as_certain(confidence: float, shown: str) -> None:
+    """Given a confidence, also one whose four digits came out as 1, when shown, then it is cut and never 100%."""
+    answer = ANSWER | {"confidence": confidence}
+    first = proof_lines(job(result={"text": "34.9 million", "timings": TIMINGS, "answer": answer}))[0]
+    assert f" · confidence {shown} · " in first
 
 
 @pytest.mark.parametrize(

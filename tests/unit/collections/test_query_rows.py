@@ -1,11 +1,14 @@
 """Rows of queries as they stand: answered, waiting, or left out by a query that was cancelled."""
 
+import errno
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from api.query_rows import QueryRows, closed
 from common.bulk import Part, RunKind, RunStream, new_run_id
+from common.errors import UnavailableError
 from common.files import FileStore
 from common.queries import PlannedRow, Row, RowStatus, pending_row, plan_key
 
@@ -44,3 +47,25 @@ def test_rows_that_a_cancelled_query_never_asked_are_cancelled(rows: QueryRows) 
     page = [closed(row) for row in rows.page(RUN_ID, [PART], 0, 10)]
     assert statuses(page) == [(0, "cancelled"), (1, "succeeded"), (2, "cancelled")]
     assert page[1].text == "$5 million"
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda rows: rows.planned_total(RUN_ID),
+        lambda rows: rows.tally(RUN_ID, [PART]),
+        lambda rows: rows.page(RUN_ID, [PART], 0, 10),
+    ],
+    ids=["plan", "counts", "rows"],
+)
+def test_a_file_store_that_is_away_is_an_outage(
+    rows: QueryRows, monkeypatch: pytest.MonkeyPatch, read: Callable[[QueryRows], object]
+) -> None:
+    """Given a bucket that answers no more, when rows or counts are read, then that is told as what passes."""
+
+    def away(_store: FileStore, _key: str) -> None:
+        raise OSError(errno.EBUSY, "Service Unavailable")
+
+    monkeypatch.setattr(FileStore, "open", away)
+    with pytest.raises(UnavailableError, match="file store does not answer"):
+        read(rows)

@@ -65,10 +65,11 @@ def test_a_missing_or_changed_file_is_named(tmp_path: Path) -> None:
         list(collect(tmp_path, frozenset({"tatqa"}), seed=1))
 
 
-def test_an_unknown_task_is_refused_with_the_known_ones(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["--data-dir", str(tmp_path), "--out", str(tmp_path / "o"), "--task", "poems"])
+@pytest.mark.parametrize("task", ["poems", "[poems]", "[/poems]"])
+def test_an_unknown_task_is_refused_with_the_known_ones(tmp_path: Path, task: str) -> None:
+    result = CliRunner().invoke(app, ["--data-dir", str(tmp_path), "--out", str(tmp_path / "o"), "--task", task])
     assert result.exit_code == 2
-    assert "poems" in result.output
+    assert f"There is no task {task}; known are " in result.output
 
 
 def test_the_data_folder_must_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,11 +43,50 @@ def test_scale_and_sign_are_in_the_text() -> None:
         ("What was the EPS?", "10.18"),
         ("What was the dividend per common share?", "10.18"),
         ("How many shares were outstanding?", "10.18 million"),
+        ("How many dilutive shares were used in computing earnings per share?", "10.18 million"),
+        ("What were weighted-average shares for diluted EPS in 2022?", "10.18 million"),
+        ("What was the price per share of the shares sold?", "10.18"),
     ],
 )
 def test_an_amount_per_share_has_no_scale(question: str, text: str) -> None:
     """Given a line with the table's scale, when the question is about one share, then the scale is left out."""
     assert read_answer("10.18 | million", None, question).text == text
+
+
+def test_a_follow_up_asks_for_an_amount_per_share_too() -> None:
+    """Given a question about one share before, when one goes on that names nothing, then the scale is left out."""
+    answer = read_answer("10.18 | million", None, "And in 2022?", ("What was diluted EPS in 2023?",))
+    assert (answer.text, answer.scale) == ("10.18", Scale.NONE)
+
+
+@pytest.mark.parametrize(
+    ("line", "value", "scale"),
+    [
+        ("$3.4 million | none", "3.4", Scale.MILLION),
+        ("$3.4 million | thousand", "3.4", Scale.MILLION),
+        ("3.4 | million", "3.4", Scale.MILLION),
+        ("12.5% | none", "12.5", Scale.PERCENT),
+        ("3,75 | million", "3.75", Scale.MILLION),
+        ("=1+2 | million", "3", Scale.MILLION),
+    ],
+)
+def test_a_copied_figure_keeps_the_scale_it_is_printed_with(line: str, value: str, scale: Scale) -> None:
+    """Given a figure with its word of scale, when read, then that is its value's scale, and the line keeps its own."""
+    answer = read_answer(line, None)
+    assert (answer.value, answer.value_scale) == (Fraction(value), scale)
+    assert answer.scale == parse_line(line).scale
+
+
+def test_several_figures_have_the_scale_of_their_line() -> None:
+    answer = read_answer("$3.4 million ## $2 million | none", None)
+    assert (answer.value, answer.value_scale) == (None, Scale.NONE)
+
+
+def test_a_decimal_comma_is_read_and_shown_again() -> None:
+    """Given a page whose commas are decimal ones, when a figure is copied, then value and text are the page's."""
+    page = Document((Table.from_cells([["", "2019", "2018"], ["Dividend", "3,75", "3,10"]]),), ())
+    answer = read_answer("3.75 | none", page)
+    assert (answer.value, answer.text) == (Fraction(15, 4), "3,75")
 
 
 def test_a_percentage_per_share_stays_one() -> None:

@@ -1,5 +1,6 @@
 """Figures as statements print them."""
 
+import time
 from decimal import Decimal
 from fractions import Fraction
 
@@ -32,6 +33,12 @@ from common.numbers import (
         ("(4.2)%", "-4.2"),
         ("12.5%", "12.5"),
         ("€4.4 million", "4.4"),
+        ("1,234,567", "1234567"),
+        ("1,23,456", "123456"),
+        ("3,75", "3.75"),
+        ("€ (123,45)", "-123.45"),
+        ("12,50%", "12.50"),
+        ("0,07 million", "0.07"),
     ],
 )
 def test_printed_figures_are_read_with_their_sign(printed: str, value: str) -> None:
@@ -40,9 +47,18 @@ def test_printed_figures_are_read_with_their_sign(printed: str, value: str) -> N
     assert figure.value == Decimal(value)
 
 
-@pytest.mark.parametrize("text", ["", "—", "2019 €m", "abc", "1.2.3", "5)", "1 2", "((3", "1e9", "9" * 100])
+@pytest.mark.parametrize(
+    "text", ["", "—", "2019 €m", "abc", "1.2.3", "5)", "1 2", "((3", "1e9", "9" * 100, "1,2", "1,234,56"]
+)
 def test_other_text_is_no_figure(text: str) -> None:
     assert parse_figure(text) is None
+
+
+def test_runs_of_spaces_take_no_time() -> None:
+    """Given cells with long runs of spaces, as a layout leaves them, then reading them takes no noticeable time."""
+    started_s = time.process_time()
+    assert all(parse_figure(f"{number}{' ' * 60}x") is None for number in range(10))
+    assert time.process_time() - started_s < 1
 
 
 def test_amount_applies_the_scale() -> None:
@@ -62,6 +78,7 @@ def test_amount_applies_the_scale() -> None:
         ("$-", "0"),
         ("—", "0"),
         ("3.40", "3.40"),
+        ("€3,75", "3.75"),
         ("n/a", None),
     ],
 )

@@ -84,6 +84,20 @@ def test_ragged_and_empty_grids_are_read(cells: list[list[str]]) -> None:
     assert isinstance(Table.from_cells(cells).text(), str)
 
 
+@pytest.mark.parametrize(
+    ("cells", "line"),
+    [
+        (["3,75", "3,10"], "Dividend: 2019=3.75; 2018=3.10"),
+        (["30,43", "2,605"], "Dividend: 2019=3043; 2018=2605"),
+        (["3,75 of 2,605", "2,605"], "Dividend: 2019=3,75 of 2,605; 2018=2605"),
+    ],
+)
+def test_a_comma_is_decimal_where_none_groups_thousands(cells: list[str], line: str) -> None:
+    """Given a comma before two digits, then it is a decimal one unless another cell's comma groups thousands."""
+    table = Table.from_cells([["", "2019", "2018"], ["Dividend", *cells]])
+    assert table.line(table.rows[0]) == line
+
+
 def test_cells_of_words_are_left_alone() -> None:
     assert compact_cell("Level 2") == "Level 2"
     assert compact_cell("$1,000") == "1000"

@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from typer import Typer
+from typer.testing import CliRunner
 
 from common.errors import ConfigurationError
 from training.adapter import Adapter, adapter_sha256
 from training.adapter_export import RunSummary, export_adapter
-from training.average import average
+from training.average import average, main
 from training.elementwise import Elementwise
 from training.packed_model import load_packed_model
 from training.recipe import AdapterSettings, Recipe
@@ -83,3 +85,13 @@ def test_adapters_of_other_bases_are_refused(tiny_model: Path, tmp_path: Path) -
     (newer / "training.json").write_text(json.dumps({"base_sha256": "0" * 64}))
     with pytest.raises(ConfigurationError, match="different base weights"):
         average(older, newer, 0.5, tmp_path / "mean")
+
+
+def test_a_folder_that_is_no_adapter_is_named_as_it_is(tmp_path: Path) -> None:
+    """Given a folder with brackets in its name, when it is no adapter, then the command's error holds all of it."""
+    app = Typer()
+    app.command()(main)
+    folder = tmp_path / "[older]"
+    result = CliRunner().invoke(app, ["--older", str(folder), "--newer", str(tmp_path), "--out", str(tmp_path / "out")])
+    assert result.exit_code == 2
+    assert str(folder) in result.output

@@ -120,6 +120,21 @@ def test_a_recipe_draws_from_its_own_sources(make_rows: MakeRows) -> None:
         chosen_rows(Recipe(name="x", source_repeats={"absent": 1}), rows)
 
 
+def test_a_recipe_takes_at_most_so_many_rows_of_a_source(make_rows: MakeRows) -> None:
+    """Given a limit on one source, when rows are chosen, then it gives whole trees of that many and the other all."""
+    rows = [replace(row, source=("much", "little")[at // 20]) for at, row in enumerate(make_rows(8, 5, 40))]
+    recipe = Recipe(name="x", source_rows={"much": 10}, packing=PackingSettings(max_rows_per_tree=5))
+
+    chosen = chosen_rows(recipe, rows)
+
+    assert [row.source for row in chosen].count("little") == 20
+    much = [row for row in chosen if row.source == "much"]
+    assert len(much) == 10
+    assert len({row.prompt_ids[:8].tobytes() for row in much}) == 2
+    with pytest.raises(ConfigurationError, match="absent"):
+        chosen_rows(Recipe(name="x", source_rows={"absent": 1}), rows)
+
+
 def test_a_row_longer_than_a_pack_stands_alone() -> None:
     """Given a row above the pack size, when planned, then it gets a pack of its own and nothing is cut."""
     rows = [example([1] * 50, [2]), example([3] * 5, [2])]

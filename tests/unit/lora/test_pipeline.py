@@ -1,10 +1,15 @@
 """The pipeline's steps run when something changed and not otherwise."""
 
+import io
 import json
+import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer import Typer
+from typer.testing import CliRunner
 
 from common.errors import ConfigurationError
 from common.model_files import ModelManifest
@@ -62,6 +67,25 @@ def test_a_finished_step_is_skipped_until_an_input_or_output_changes(folder: Pat
     assert runs(folder) == 3
     (folder / "out").unlink()
     assert not step(folder, data="b").is_current(folder / "steps")
+
+
+def test_the_command_of_a_step_is_told_as_it_is(folder: Path) -> None:
+    """Given arguments with brackets, when a step starts or is current, then none of them is taken for markup."""
+    told = io.StringIO()
+    bracketed = replace(step(folder), name="demo [a]", arguments=(str(folder), "ok", "[/opt/x]"))
+    for _ in range(2):
+        bracketed.run(folder / "steps", Console(file=told))
+    assert told.getvalue() == f"demo [a]: python -m step_program {folder} ok [/opt/x]\ndemo [a]: current\n"
+
+
+def test_a_missing_data_folder_is_named_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a data folder with brackets that is not there, when the command runs, then its error holds the path."""
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    app = Typer()
+    app.command()(pipeline.main)
+    result = CliRunner().invoke(app, ["--work", str(tmp_path), "--data-dir", str(tmp_path / "[data]")])
+    assert result.exit_code == 2
+    assert result.output == f"There is no data folder {tmp_path / '[data]'}.\n"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from tests.unit.lora.rows import write_rows
 from tests.unit.model.tiny import Weights, random_weights, write_folder
 from training import precision, run_state
 from training.adapter import Adapter
-from training.lora import train
+from training.lora import base_sha256, train
 from training.loss_log import LOSSES_NAME, LossLog
 from training.precision import Precision
 from training.recipe import Recipe, load_recipe
@@ -142,14 +142,24 @@ def test_another_recipe_is_refused(inputs: Path) -> None:
         run(inputs, "out", recipe=other)
 
 
+def one_step() -> RunLimits:
+    """Return the limits of a run that stops after its first step."""
+    asked = iter([False, True])
+    return RunLimits(float("inf"), lambda: next(asked))
+
+
+def following(inputs: Path, **adapter: int) -> Recipe:
+    """Return a recipe that starts from the adapter of the run `first`."""
+    recipe = load_recipe(str(inputs / "tiny.yaml"))
+    changed = recipe.adapter.model_copy(update={"start_from": str(inputs / "first" / "adapter"), **adapter})
+    return recipe.model_copy(update={"adapter": changed})
+
+
 def test_run_starts_from_an_earlier_adapter(inputs: Path) -> None:
     """Given a finished run, when another one starts from its adapter, then it begins where that one ended."""
     first = run(inputs, "first")
-    recipe = load_recipe(str(inputs / "tiny.yaml"))
-    again = {"start_from": str(inputs / "first" / "adapter")}
-    following = recipe.model_copy(update={"adapter": recipe.adapter.model_copy(update=again)})
 
-    second = run(inputs, "second", recipe=following)
+    second = run(inputs, "second", recipe=following(inputs))
 
     assert second[0] < (first[0] + first[-1]) / 2
     assert '"start_sha256": "' in (inputs / "second" / "adapter" / "training.json").read_text()
@@ -157,12 +167,29 @@ def test_run_starts_from_an_earlier_adapter(inputs: Path) -> None:
 
 def test_adapter_of_another_rank_is_no_start(inputs: Path) -> None:
     """Given an adapter of rank 4, when a recipe of rank 8 starts from it, then it is refused with both ranks."""
-    run(inputs, "first")
-    recipe = load_recipe(str(inputs / "tiny.yaml"))
-    wider = recipe.adapter.model_copy(update={"rank": 8, "start_from": str(inputs / "first" / "adapter")})
+    run(inputs, "first", one_step())
 
     with pytest.raises(ConfigurationError, match="has rank 4 and scale 2; the recipe asks for rank 8"):
-        run(inputs, "second", recipe=recipe.model_copy(update={"adapter": wider}))
+        run(inputs, "second", recipe=following(inputs, rank=8))
+
+
+def test_adapter_of_another_base_is_no_start(inputs: Path) -> None:
+    """Given an adapter, when a recipe starts from it on another base, then it is refused with both bases' hashes."""
+    run(inputs, "first", one_step())
+    theirs = base_sha256(inputs / "base")
+    write_folder(inputs / "base", weights=random_weights())
+    ours = base_sha256(inputs / "base")
+
+    with pytest.raises(ConfigurationError, match=f"with sha256 {theirs}, but this run's base has {ours}"):
+        run(inputs, "second", one_step(), following(inputs))
+
+
+def test_adapter_without_a_record_is_a_start_on_any_base(inputs: Path) -> None:
+    """Given an adapter that names no base, when a recipe starts from it, then the run goes through."""
+    run(inputs, "first", one_step())
+    (inputs / "first" / "adapter" / "training.json").unlink()
+
+    assert run(inputs, "second", one_step(), following(inputs))
 
 
 @pytest.mark.parametrize("file", [None, "float32"])

@@ -328,10 +328,11 @@ def test_the_command_reports_and_returns_codes(
     monkeypatch.setenv("FINANCELLM_DATA_DIR", str(bench.root / "data"))
     get_settings.cache_clear()
     try:
-        arguments = ["--source", str(bench.source), "--adapter", "none", "--model-dir", str(bench.model_dir)]
+        folder = str(bench.root / "[model]")
+        arguments = ["--source", str(bench.source), "--adapter", "none", "--model-dir", folder]
         monkeypatch.setattr(prepare, "find_packer", lambda root: None)
         assert prepare.main(arguments) == 0
-        assert "revision" in capsys.readouterr().out
+        assert f"{folder} holds tiny, revision" in capsys.readouterr().out
         assert prepare.main([*arguments[:1], "no such", *arguments[2:]]) == 1
         assert "model_files_error: 'no such' is no model source" in capsys.readouterr().err
     finally:

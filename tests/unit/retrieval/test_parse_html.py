@@ -3,6 +3,7 @@
 import pytest
 
 from worker.retrieval.parse import parse_document
+from worker.retrieval.passage_figures import passage_figures
 from worker.retrieval.problems import DocumentError, Problem
 
 _TABLE = """<table><tr><td></td><td colspan="2">2022</td><td></td><td colspan="2">2021</td></tr>
@@ -26,6 +27,17 @@ def test_tables_become_rows_under_their_columns() -> None:
         "Loss | (56) | 7",
         "Only last year |  | 9",
     ]
+
+
+def test_captions_stand_above_their_table_and_give_its_scale() -> None:
+    """Given captions, one of them hidden, when the page is read, then what readers see heads the rows it scales."""
+    caption = "<caption>Sales by <b>region</b><br>(in thousands)</caption>"
+    rows = "<tr><td></td><td>2022</td></tr><tr><td>Europe</td><td>1,234</td></tr>"
+    hidden = f'<table><caption style="display:none">(in millions)</caption>{rows}</table>'
+    page = parse_document("a.html", _page(f"Results<table>{caption}{rows}</table>{hidden}")).page(1).text
+    table = [" | 2022", "Europe | 1,234"]
+    assert page.split("\n") == ["Results", "Sales by region", "(in thousands)", *table, *table]
+    assert all(found.powers == {3} for found in passage_figures(page) if found.figure.text == "1,234")
 
 
 def test_inline_xbrl_shows_what_readers_see() -> None:
@@ -61,13 +73,54 @@ def test_long_text_without_breaks_is_split() -> None:
     assert max(len(page.text) for page in document.pages) < 4_000
 
 
-@pytest.mark.parametrize("title", ["SEC.gov | Request Rate Threshold Exceeded", "404 Not Found", "Access Denied"])
+def _short_page(title: str) -> bytes:
+    return f"<html><head><title>{title}</title></head><body><p>Revenue: try again later.</p></body></html>".encode()
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "SEC.gov | Request Rate Threshold Exceeded",
+        "SEC.gov | Your Request Originates from an Undeclared Automated Tool",
+        "404",
+        "404 Not Found",
+        "404 - File or directory not found.",
+        "Error 404 (Not Found)!!1",
+        "HTTP Status 404 – Not Found",
+        "IIS 10.0 Detailed Error - 404.0 - Not Found",
+        "403 ERROR",
+        "Forbidden",
+        "Access Denied",
+        "503 Service Temporarily Unavailable",
+        "504 Gateway Time-out",
+        "Just a moment...",
+        "Attention Required! | Cloudflare",
+    ],
+)
 def test_error_pages_are_no_reports(title: str) -> None:
     """Given a server's message saved as a filing, when it is read, then it is refused as not a report."""
-    data = f"<html><head><title>{title}</title></head><body><p>Please try again later.</p></body></html>".encode()
     with pytest.raises(DocumentError, match="web server's message") as caught:
-        parse_document("a.html", data)
+        parse_document("a.html", _short_page(title))
     assert caught.value.problem is Problem.NOT_A_REPORT
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "S&amp;P 500",
+        "S&amp;P 500 Index Fund - Annual Report",
+        "401(k) Savings Plan, Form 11-K",
+        "Acme Corp 401 (k) Plan",
+        "Section 404 Report",
+        "500.com Limited",
+        "Results: 429 stores opened",
+        "Forbidden City Holdings Ltd.",
+        "Just a Moment Studios Inc.",
+    ],
+)
+def test_names_with_numbers_and_words_of_errors_are_reports(title: str) -> None:
+    """Given a short report whose title holds what could be a status, when it is read, then its text is there."""
+    assert parse_document("a.html", _short_page(title)).page(1).text.startswith("Revenue")
 
 
 def test_missing_body_and_missing_finance_are_noted() -> None:

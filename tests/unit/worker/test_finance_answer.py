@@ -3,9 +3,10 @@
 import pytest
 
 from common.finance_answers import FinanceAnswer, ResultKind, Source, Verification
-from common.finance_requests import finance_request
+from common.finance_requests import finance_request, follow_up_request
 from common.finance_tasks import Task
 from common.jobs import GenerateRequest
+from common.numbers import Scale
 from worker.finance_answer import ReadAnswer, read
 
 PAGE = """Consolidated income statement (in millions of pounds)
@@ -98,6 +99,36 @@ def test_comparisons_and_names_of_running_text_are_checked(line: str, verificati
     answer = read(finance_request("Was it more?", [source], Task.FIGURES, 60), line, retried=False).answer
     assert answer is not None
     assert answer.verification is verification
+
+
+@pytest.mark.parametrize(
+    ("line", "value", "scale"),
+    [
+        ("$1.2 billion | none", "1.2", Scale.BILLION),
+        ("900 | million", "900", Scale.MILLION),
+        ("4.5% | none", "4.5", Scale.PERCENT),
+        ("3,75 | none", "3.75", Scale.NONE),
+        ("3M | none", None, Scale.NONE),
+        ("$1.2 billion ## $900 million | none", None, Scale.NONE),
+    ],
+)
+def test_a_value_stands_in_its_own_scale(line: str, value: str | None, scale: Scale) -> None:
+    """Given a copied figure with its word of scale, when read, then value and scale say the same amount as the page."""
+    page = "Revenue of 3M was $1.2 billion in 2023 (up 4.5%) and $900 million in 2022. The dividend was 3,75."
+    request = finance_request("What was it?", [Source(document="d", text=page)], Task.FIGURES, 60)
+    answer = read(request, line, retried=False).answer
+    assert answer is not None
+    assert (answer.value, answer.scale, answer.verification) == (value, scale, Verification.VERIFIED)
+    assert answer.line == line
+
+
+def test_a_follow_up_about_one_share_takes_no_scale() -> None:
+    """Given an earlier question about one share, when a follow-up's line has the table's scale, then it is left out."""
+    page = "(in millions)\n | 2024 | 2023\nDiluted earnings per share | 10.18 | 9.90"
+    turns = [("What was diluted EPS in 2024?", "10.18 | none")]
+    found = read(follow_up_request("And in 2023?", turns, page, 60), "9.90 | million", retried=False)
+    assert found.answer is not None
+    assert (found.text, found.answer.scale, found.answer.verification) == ("9.90", Scale.NONE, Verification.VERIFIED)
 
 
 def test_copied_words_are_quoted_from_their_page() -> None:
