@@ -14,23 +14,11 @@ from common.collections import (
 )
 from common.store import JobStore
 from common.stored_files import memory_age_ms
+from tests.support.document_records import SHA256, collection_with, new_document
 
 LEASE_MS = 60_000
-SHA256 = "a" * 64
 DAMAGED = ItemError(code="document_damaged", message="a.pdf is cut off.")
 READ = DocumentFacts(pages=7, company="ACME", period="FY2022", doc_type="10-K")
-
-
-def new_document(error: ItemError | None = None) -> NewDocument:
-    """The same file each time."""
-    return NewDocument(id=new_document_id(), name="a.pdf", bytes=5, sha256=SHA256, error=error)
-
-
-def collection_with(store: JobStore, document: NewDocument) -> str:
-    """A collection of one document."""
-    collection = store.run(operations.create_collection(new_collection_id(), "alice", "reports"))
-    store.run(operations.add_documents(collection.id, "alice", [document]))
-    return collection.id
 
 
 def claimed(store: JobStore) -> DocumentRecord:
@@ -55,7 +43,7 @@ def only_document(store: JobStore, collection_id: str) -> DocumentRecord:
 @pytest.mark.parametrize("when", ["upload", "reading"])
 def test_a_failed_document_that_comes_again_is_read_again(store: JobStore, when: str) -> None:
     """Given a document that failed when uploaded or read, when its file comes again, then it is read as if new."""
-    collection_id = collection_with(store, new_document(DAMAGED if when == "upload" else None))
+    collection_id = collection_with(store, new_document(error=DAMAGED if when == "upload" else None))
     if when == "reading":
         store.run(operations.document_failed(claimed(store), DAMAGED))
     failed = only_document(store, collection_id)
@@ -74,8 +62,8 @@ def test_a_failed_document_that_comes_again_is_read_again(store: JobStore, when:
 
 def test_a_failed_document_that_is_refused_again_stays_failed(store: JobStore) -> None:
     """Given a document that failed, when its file comes again and is refused, then nothing waits to be read."""
-    collection_id = collection_with(store, new_document(DAMAGED))
-    store.run(operations.add_documents(collection_id, "alice", [new_document(DAMAGED)]))
+    collection_id = collection_with(store, new_document(error=DAMAGED))
+    store.run(operations.add_documents(collection_id, "alice", [new_document(error=DAMAGED)]))
     assert only_document(store, collection_id).status is DocumentStatus.FAILED
     assert store.run(operations.claim_document("w", LEASE_MS, 3)) is None
 

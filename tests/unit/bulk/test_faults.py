@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
-from botocore.exceptions import (  # type: ignore[import-untyped]
+from botocore.exceptions import (
     ClientError,
     EndpointConnectionError,
     NoCredentialsError,
     ReadTimeoutError,
 )
 from prometheus_client import CollectorRegistry
-from s3fs.errors import translate_boto_error  # type: ignore[import-untyped]
+from s3fs.errors import translate_boto_error
 from structlog.testing import capture_logs
 
 from common import operations, run_operations

@@ -7,29 +7,16 @@ from common.collections import (
     DocumentFacts,
     DocumentStatus,
     ItemError,
-    NewDocument,
-    new_collection_id,
-    new_document_id,
 )
 from common.store import JobStore
+from tests.support.document_records import SHA256, collection_with, new_document
 
 LEASE_MS = 60_000
-SHA = "a" * 64
-
-
-def _new(name: str = "a.pdf", sha256: str = SHA, error: ItemError | None = None) -> NewDocument:
-    return NewDocument(id=new_document_id(), name=name, bytes=10, sha256=sha256, error=error)
-
-
-def _collection(store: JobStore, *documents: NewDocument, caller: str = "alice") -> str:
-    collection = store.run(operations.create_collection(new_collection_id(), caller, "reports"))
-    assert store.run(operations.add_documents(collection.id, caller, documents)) is not None
-    return collection.id
 
 
 def test_a_document_is_read_once_and_counted(memory_store: JobStore) -> None:
     """Given two documents, when one is read and one fails, then the collection counts them where they stand."""
-    collection_id = _collection(memory_store, _new("a.pdf"), _new("b.pdf", "b" * 64))
+    collection_id = collection_with(memory_store, new_document("a.pdf"), new_document("b.pdf", "b" * 64))
     first = memory_store.run(operations.claim_document("w1", LEASE_MS, 3))
     second = memory_store.run(operations.claim_document("w2", LEASE_MS, 3))
     assert first is not None
@@ -51,8 +38,10 @@ def test_a_document_is_read_once_and_counted(memory_store: JobStore) -> None:
 
 def test_the_same_file_under_the_same_name_is_there_once(memory_store: JobStore) -> None:
     """Given a document, when its file comes again, then the first one answers; under another name it is another."""
-    collection_id = _collection(memory_store, _new())
-    again = memory_store.run(operations.add_documents(collection_id, "alice", [_new(), _new("other.pdf")]))
+    collection_id = collection_with(memory_store, new_document())
+    again = memory_store.run(
+        operations.add_documents(collection_id, "alice", [new_document(), new_document("other.pdf")])
+    )
     listed = memory_store.run(operations.list_documents(collection_id, "alice", None, 10))
     assert again is not None
     assert listed is not None
@@ -61,7 +50,7 @@ def test_the_same_file_under_the_same_name_is_there_once(memory_store: JobStore)
 
 def test_a_lost_readers_write_is_refused_and_its_document_goes_on(memory_store: JobStore) -> None:
     """Given a reader whose lease ran out, when another took over, then only the newest may write."""
-    _collection(memory_store, _new())
+    collection_with(memory_store, new_document())
     lost = memory_store.run(operations.claim_document("w1", 1, 3))
     time.sleep(0.01)
     found = memory_store.run(operations.claim_document("w2", LEASE_MS, 3))
@@ -76,7 +65,7 @@ def test_a_lost_readers_write_is_refused_and_its_document_goes_on(memory_store: 
 
 def test_a_document_that_kills_its_readers_is_given_up(memory_store: JobStore) -> None:
     """Given a document, when three readers are lost with it, then it fails as poisoned."""
-    collection_id = _collection(memory_store, _new())
+    collection_id = collection_with(memory_store, new_document())
     for _ in range(3):
         assert memory_store.run(operations.claim_document("w", 1, 3)) is not None
         time.sleep(0.01)
@@ -90,7 +79,7 @@ def test_a_document_that_kills_its_readers_is_given_up(memory_store: JobStore) -
 
 def test_a_document_handed_back_counts_no_attempt(memory_store: JobStore) -> None:
     """Given a document being read, when it is handed back, then the next reader's is the first attempt."""
-    _collection(memory_store, _new())
+    collection_with(memory_store, new_document())
     held = memory_store.run(operations.claim_document("w", LEASE_MS, 3))
     assert held is not None
     assert memory_store.run(operations.release_document(held))
@@ -101,12 +90,12 @@ def test_a_document_handed_back_counts_no_attempt(memory_store: JobStore) -> Non
 
 def test_files_are_orphans_when_their_last_document_goes(memory_store: JobStore) -> None:
     """Given a file in two callers' collections, when both delete it, then only the second deletion frees the bytes."""
-    mine = _collection(memory_store, _new())
-    theirs = _collection(memory_store, _new(), caller="bob")
+    mine = collection_with(memory_store, new_document())
+    theirs = collection_with(memory_store, new_document(), caller="bob")
     assert memory_store.run(operations.delete_documents(mine, None, "bob")) is None
     assert memory_store.run(operations.delete_documents(mine, None, "alice")) == ()
     assert memory_store.run(operations.describe_collection(mine, "alice")) is None
     listed = memory_store.run(operations.list_documents(theirs, "bob", None, 10))
     assert listed is not None
-    assert memory_store.run(operations.delete_documents(theirs, listed[0].id, "bob")) == (SHA,)
+    assert memory_store.run(operations.delete_documents(theirs, listed[0].id, "bob")) == (SHA256,)
     assert memory_store.run(operations.claim_document("w", LEASE_MS, 3)) is None

@@ -105,16 +105,13 @@ def test_comparisons_and_names_of_running_text_are_checked(line: str, verificati
     ("line", "value", "scale"),
     [
         ("$1.2 billion | none", "1.2", Scale.BILLION),
-        ("900 | million", "900", Scale.MILLION),
-        ("4.5% | none", "4.5", Scale.PERCENT),
-        ("3,75 | none", "3.75", Scale.NONE),
         ("3M | none", None, Scale.NONE),
         ("$1.2 billion ## $900 million | none", None, Scale.NONE),
     ],
 )
 def test_a_value_stands_in_its_own_scale(line: str, value: str | None, scale: Scale) -> None:
     """Given a copied figure with its word of scale, when read, then value and scale say the same amount as the page."""
-    page = "Revenue of 3M was $1.2 billion in 2023 (up 4.5%) and $900 million in 2022. The dividend was 3,75."
+    page = "Revenue of 3M was $1.2 billion in 2023 and $900 million in 2022."
     request = finance_request("What was it?", [Source(document="d", text=page)], Task.FIGURES, 60)
     answer = read(request, line, retried=False).answer
     assert answer is not None
