@@ -51,9 +51,9 @@ class Up:
         found = {}
         for process in psutil.Process(self.process.pid).children():
             with suppress(psutil.Error):
-                words = process.cmdline()
-                name = "redis" if "redis-server" in words[0] else words[-1]
-                found[name] = process
+                # A child that has not become its program yet, or is gone already, has no words.
+                if words := process.cmdline():
+                    found["redis" if "redis-server" in words[0] else words[-1]] = process
         return found
 
     def close(self) -> None:
