@@ -23,6 +23,7 @@ from training.tasks.statements import StatementsTask
 from training.tasks.tatqa import LICENCE as TATQA_LICENCE
 from training.tasks.tatqa import TatqaTask
 from training.tasks.tatqa_extra import TatqaExtraTask, is_misread
+from training.tasks.tweet_split import apart_from, listed_tweets
 from training.tasks.written import NOTES, written_headlines, written_pages, written_questions
 
 XBRL_QUESTIONS_PER_TABLE = 6
@@ -76,6 +77,14 @@ def _sentiment(data_dir: Path, seed: int) -> Iterator[Example]:
     yield from (row for row in rows if not is_held_out(row))
 
 
+def _tweets(data_dir: Path, _seed: int) -> Iterator[Example]:
+    """Yield rows of the data set's train split, which is no part of the data folder's core: none where it is absent."""
+    path = data_dir / sources.TFNS_TRAIN_SPLIT
+    if path.is_file():
+        reported = filter(is_held_out, SentimentTask().examples(sources.TFNS.locate(data_dir)))
+        yield from apart_from(listed_tweets(path), list(reported))
+
+
 def _refusals(data_dir: Path, seed: int) -> Iterator[Example]:
     yield from RefusalTask().over(list(_tatqa(data_dir, seed)), REFUSALS, seed)
 
@@ -102,6 +111,7 @@ MIX: dict[str, Callable[[Path, int], Iterator[Example]]] = {
     "finqa": _finqa,
     "finqa_dev": _finqa_dev,
     "sentiment": _sentiment,
+    "tweets": _tweets,
     "refusal": _refusals,
     "explanation": _explanations,
     "analyst": _analyst,

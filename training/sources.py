@@ -73,6 +73,8 @@ TFNS = Source(
     "https://huggingface.co/datasets/zeroshot/twitter-financial-news-sentiment",
     True,
 )
+# The train split of the same data set. Optional; its rows are checked one by one (`training/tasks/tweet_split.py`).
+TFNS_TRAIN_SPLIT = "sentiment/sent_train.csv"
 
 XBRL = tuple(
     Source(f"xbrl/{name}", sha256, "MIT", _EDGARTOOLS, True)
