@@ -44,6 +44,20 @@ def test_an_emulated_format_is_timed_once(monkeypatch: pytest.MonkeyPatch) -> No
     assert timed.count(torch.bfloat16) == 1
 
 
+def test_a_slow_first_product_of_the_process_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given products whose very first one waits for the disk, then bfloat16, twice as fast otherwise, is taken."""
+    clock_s = [0.0]
+    products: list[torch.dtype] = []
+
+    def linear(left: torch.Tensor, _right: torch.Tensor) -> None:
+        clock_s[0] += 3.0 if not products else 0.01 if left.dtype is torch.bfloat16 else 0.02
+        products.append(left.dtype)
+
+    monkeypatch.setattr(torch.nn.functional, "linear", linear)
+    monkeypatch.setattr(precision.time, "perf_counter", lambda: clock_s[0])
+    assert precision.faster_on_cpu() is Precision.BFLOAT16
+
+
 def test_products_of_both_formats_can_be_timed() -> None:
     """Given this machine, when it is measured, then each format's product takes some time."""
     assert all(0 < precision._product_s(one) < 60 for one in Precision)
