@@ -54,7 +54,7 @@ def test_a_slow_first_product_of_the_process_decides_nothing(monkeypatch: pytest
         products.append(left.dtype)
 
     monkeypatch.setattr(torch.nn.functional, "linear", linear)
-    monkeypatch.setattr(precision.time, "perf_counter", lambda: clock_s[0])
+    monkeypatch.setattr("training.precision.time.perf_counter", lambda: clock_s[0])
     assert precision.faster_on_cpu() is Precision.BFLOAT16
 
 
