@@ -10,6 +10,7 @@ from api.report_uploads import ReportUploads
 from common import collection_operations as operations
 from common.collections import Collection, DocumentRecord, DocumentStatus, new_collection_id, upload_key
 from common.errors import NotFoundError, RequestError
+from common.file_errors import outages_told
 from common.files import FileStore
 from common.operations import Operation
 from common.pages import Document, Page, content_address, document_key, made_from
@@ -108,7 +109,8 @@ class CollectionService:
         return record, parsed.page(number)
 
     def _parsed(self, sha256: str) -> Document | None:
-        data = self._files.read(document_key(content_address(sha256)))
+        with outages_told():
+            data = self._files.read(document_key(content_address(sha256)))
         return None if data is None else Document.from_bytes(data)
 
     async def _delete(self, deletion: Operation[tuple[str, ...] | None], kind: str, name: str) -> None:
@@ -117,9 +119,10 @@ class CollectionService:
 
     def _delete_files(self, hashes: tuple[str, ...]) -> None:
         for sha256 in hashes:
-            self._files.delete(upload_key(sha256))
-            for prefix in made_from(sha256):
-                self._files.delete_prefix(prefix)
+            with outages_told():
+                self._files.delete(upload_key(sha256))
+                for prefix in made_from(sha256):
+                    self._files.delete_prefix(prefix)
 
 
 def _found(value: T | None, kind: str, name: str) -> T:

@@ -10,6 +10,7 @@ from api.file_schemas import read_form
 from api.settings import ApiSettings
 from api.uploads import Uploads
 from common.errors import FileInUseError, NotFoundError, RequestError, UnavailableError
+from common.file_errors import outages_told
 from common.files import FileStore
 from common.store import AsyncJobStore
 from common.stored_files import (
@@ -46,7 +47,8 @@ class FileService:
         try:
             return await self._create(caller, file_id, key, upload.fields, upload.filename or "", upload.bytes)
         except RequestError:
-            await anyio.to_thread.run_sync(self._files.delete, key)
+            with outages_told():
+                await anyio.to_thread.run_sync(self._files.delete, key)
             raise
 
     async def get(self, caller: str, file_id: str) -> StoredFile:
@@ -61,7 +63,8 @@ class FileService:
         file = await self.get(caller, file_id)
         try:
             chunks = self._files.chunks(file.key)
-            first = await anyio.to_thread.run_sync(next, chunks, b"")
+            with outages_told():
+                first = await anyio.to_thread.run_sync(next, chunks, b"")
         except FileNotFoundError as error:
             raise UnavailableError(f"The bytes of {file_id} are not in the file store.") from error
         return file, _pieces(first, chunks)
@@ -81,7 +84,8 @@ class FileService:
             raise _unknown(file_id)
         if outcome is Deletion.IN_USE:
             raise FileInUseError(f"A batch that has not ended reads {file_id}; cancel it or wait for its end.")
-        await anyio.to_thread.run_sync(self._files.delete, file.key)
+        with outages_told():
+            await anyio.to_thread.run_sync(self._files.delete, file.key)
         await self._store.run(blob_gone(file.key))
 
     async def _create(

@@ -21,6 +21,7 @@ from api.multipart import PartBegin, PartData, PartEnd, read_parts
 from api.settings import ApiSettings
 from common.collections import ItemError, NewDocument, new_document_id, upload_key
 from common.errors import BodyTooLargeError, RequestError
+from common.file_errors import outages_told
 from common.files import CHUNK_BYTES, UNLISTED_AGE_S, FileStore
 
 FILE_FIELD = "file"
@@ -99,13 +100,14 @@ class ReportUploads:
     def _keep(self, sha256: str, file: IO[bytes]) -> None:
         """Write a file under its content's name unless it is there, and will be until it is listed."""
         key = upload_key(sha256)
-        age_s = self._files.age_s(key)
-        if age_s is not None and age_s < UNLISTED_AGE_S / 2:
-            return
-        file.seek(0)
-        with self._files.writing(key) as kept:
-            while chunk := file.read(CHUNK_BYTES):
-                kept.write(chunk)
+        with outages_told():
+            age_s = self._files.age_s(key)
+            if age_s is not None and age_s < UNLISTED_AGE_S / 2:
+                return
+            file.seek(0)
+            with self._files.writing(key) as kept:
+                while chunk := file.read(CHUNK_BYTES):
+                    kept.write(chunk)
 
 
 class _Part:

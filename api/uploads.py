@@ -11,6 +11,7 @@ from fastapi import Request
 from api.multipart import PartBegin, PartData, PartEnd, read_parts
 from api.settings import UploadPatience
 from common.errors import BodyTooLargeError, RequestError
+from common.file_errors import outages_told
 from common.files import FileStore
 
 WRITING_THREADS = 8
@@ -113,10 +114,11 @@ class _Receiver:
     def flush(self) -> None:
         if not self._is_file:
             return
-        if self._file is None:
-            writing: AbstractContextManager[BinaryIO] = self._files.writing(self._key)
-            self._file = self._stack.enter_context(writing)
-        self._file.write(bytes(self._buffer))
+        with outages_told():
+            if self._file is None:
+                writing: AbstractContextManager[BinaryIO] = self._files.writing(self._key)
+                self._file = self._stack.enter_context(writing)
+            self._file.write(bytes(self._buffer))
         self._buffer.clear()
 
     def end(self) -> None:
@@ -127,7 +129,8 @@ class _Receiver:
     def close(self, failure: BaseException | None) -> None:
         """Make the file seen, or after a failure leave nothing behind."""
         if failure is None:
-            self._stack.close()
+            with outages_told():
+                self._stack.close()
             return
         try:
             self._stack.__exit__(type(failure), failure, failure.__traceback__)

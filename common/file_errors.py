@@ -54,10 +54,12 @@ def closed_reason(error: Exception) -> str | None:
 
 @contextmanager
 def outages_told() -> Iterator[None]:
-    """Turn an error of the file store that passes into UnavailableError."""
+    """Turn an error of the file store that passes, or that its operator can mend, into UnavailableError."""
     try:
         yield
     except Exception as error:
+        if reason := closed_reason(error):
+            raise UnavailableError(f"The file store is closed to the service: {reason}. Tell its operator.") from error
         if not passes(error):
             raise
         raise UnavailableError(f"The file store does not answer: {error}. Try again in a few seconds.") from error
