@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 # Part of every content address: a change of the text a parser gives must change it.
-PARSER_VERSION = 4
+PARSER_VERSION = 5
 
 # Pages and indexes, each under the content address of their file.
 MADE_FOLDERS = ("documents/", "segments/")

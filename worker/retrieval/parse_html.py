@@ -10,6 +10,7 @@ from worker.retrieval.error_pages import is_error_heading
 from worker.retrieval.html_tables import is_layout, table_lines
 from worker.retrieval.limits import Deadline, ParseLimits, check_pages
 from worker.retrieval.page_split import PAGE_CHARS, split_lines
+from worker.retrieval.parse_text import text_lines
 from worker.retrieval.problems import DocumentError, Problem
 
 _BREAK = "\f"
@@ -131,10 +132,19 @@ def _walk(root: LexborNode, rules_end_pages: bool) -> Iterator[tuple[str, str]]:
         if tag in _BLOCKS:
             yield "line", ""
             stack.append((None, ("line", "")))
+        if tag == "pre" and node.css_first("table") is None:
+            stack.extend((None, event) for event in reversed(_typed(node.text())))
+            continue
         children: list[tuple[LexborNode | None, tuple[str, str] | None]] = [
             (child, None) for child in node.iter(include_text=True)
         ]
         stack.extend(reversed(children))
+
+
+def _typed(text: str) -> list[tuple[str, str]]:
+    """Return the events of text whose blanks and line ends count."""
+    first, *rest = [[("line", line) for line in text_lines(page)] for page in text.split(_BREAK)]
+    return first + [event for page in rest for event in (("break", ""), *page)]
 
 
 def _pages(lines: list[str]) -> list[str]:

@@ -12,6 +12,8 @@ from worker.retrieval.problems import DocumentError, Problem
 
 _RULE = re.compile(r"^[\s|:+=-]*-{3,}[\s|:+=-]*$")
 _WIDE_GAP = re.compile(r"\s*\t\s*|\s{3,}")
+# A line of figures or years alone that begins this far in has nothing in the column of labels.
+_EMPTY_LABEL = re.compile(r"(?:\t| {8})[^A-Za-z]+")
 _MAX_CONTROL_SHARE = 0.02
 
 
@@ -40,8 +42,13 @@ def _decoded(data: bytes) -> str:
         return data.decode("cp1252", errors="replace")
 
 
+def text_lines(text: str) -> list[str]:
+    """Return the lines of a page that a typewriter could print, its tables as `label | cell | cell`."""
+    return [line for block in blocks(text) for line in _lines(block)]
+
+
 def _pages(part: str) -> list[str]:
-    lines = [line for block in blocks(part) for line in _lines(block)]
+    lines = text_lines(part)
     if sum(map(len, lines)) <= 2 * PAGE_CHARS:
         return ["\n".join(lines)] if lines else []
     return split_lines(lines)
@@ -60,5 +67,5 @@ def _line(line: str) -> str:
         return CELL_SEPARATOR.join(cell.strip() for cell in bare[1:-1].split("|"))
     parts = _WIDE_GAP.split(bare)
     if len(parts) > 1 and any(char.isdigit() for part in parts[1:] for char in part):
-        return CELL_SEPARATOR.join(parts)
+        return CELL_SEPARATOR.join(["", *parts] if _EMPTY_LABEL.fullmatch(line) else parts)
     return line.rstrip()

@@ -40,6 +40,18 @@ def test_captions_stand_above_their_table_and_give_its_scale() -> None:
     assert all(found.powers == {3} for found in passage_figures(page) if found.figure.text == "1,234")
 
 
+def test_typed_text_keeps_its_lines_tables_and_pages() -> None:
+    """Given a filing typed between <pre> tags, then its lines stand apart, its rows are cells, form feeds end pages."""
+    typed = (
+        "\nAcme\n                      2003       2002\nNet sales          $ 12,345   $ 11,222\n"
+        "Costs &amp; other         7,001      6,500\n\nSales <b>grew</b>\nby a tenth.\n\f" + "On the second page. " * 12
+    )
+    document = parse_document("a.html", _page(f"<p>Before</p><pre>{typed}</pre><p>{'After it. ' * 25}</p>"))
+    rows = [" | 2003 | 2002", "Net sales | $ 12,345 | $ 11,222", "Costs & other | 7,001 | 6,500"]
+    assert document.page(1).text.split("\n") == ["Before", "Acme", *rows, "Sales grew", "by a tenth."]
+    assert document.page(2).text.startswith("On the second page.")
+
+
 def test_inline_xbrl_shows_what_readers_see() -> None:
     """Given inline XBRL with a hidden header, when it is read, then its text stands and the header does not."""
     body = (

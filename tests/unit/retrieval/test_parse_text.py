@@ -7,6 +7,19 @@ from worker.retrieval.parse import parse_document
 from worker.retrieval.problems import DocumentError, Problem
 
 
+def test_a_line_of_years_stands_over_the_figures_below_it() -> None:
+    """Given a typed table, when it is read, then years and a total without a label stand in their columns."""
+    rows = ("Revenue report", "                 2003      2002", "Net sales       1,234     1,111", "\t5,678\t5,555")
+    contents = "        1      Business      3"
+    page = parse_document("a.txt", "\n".join((*rows, contents)).encode()).page(1).text
+    assert page.split("\n")[1:] == [
+        " | 2003 | 2002",
+        "Net sales | 1,234 | 1,111",
+        " | 5,678 | 5,555",
+        "1 | Business | 3",
+    ]
+
+
 def test_form_feeds_end_pages_and_typewriter_tables_become_rows() -> None:
     """Given a text filing, when it is read, then form feeds are pages and wide gaps before figures are cells."""
     document = parse_document("a.txt", b"Revenue report\nNet sales      1,234     1,111\n\fNotes about cash")
