@@ -4,14 +4,20 @@ import hashlib
 import re
 
 from common.pages import Document, MediaKind, Page
+from worker.retrieval.edgar_submission import is_submission, submitted_documents
 from worker.retrieval.edgar_text import has_text_tables
-from worker.retrieval.limits import ParseLimits, check_bytes
+from worker.retrieval.limits import ParseLimits, check_bytes, check_pages
 from worker.retrieval.parse_html import parse_html
 from worker.retrieval.parse_pdf import parse_pdf
 from worker.retrieval.parse_text import parse_text
 from worker.retrieval.problems import DocumentError, Problem
 
 _PARSERS = {MediaKind.PDF: parse_pdf, MediaKind.HTML: parse_html, MediaKind.TEXT: parse_text}
+_Read = tuple[MediaKind, tuple[Page, ...], tuple[str, ...]]
+# What a filing's attachments may be without harm to the rest of it.
+_UNREADABLE_PARTS = frozenset(
+    (Problem.EMPTY, Problem.WRONG_TYPE, Problem.DAMAGED, Problem.PASSWORD, Problem.NO_TEXT, Problem.NOT_A_REPORT)
+)
 _OTHER_KINDS = (
     (b"PK\x03\x04", "a zip archive or an Office document"),
     (b"\xd0\xcf\x11\xe0", "an old Office document"),
@@ -45,8 +51,7 @@ def parse_document(name: str, data: bytes, limits: ParseLimits | None = None) ->
     """
     limits = limits or ParseLimits()
     check_bytes(name, len(data), limits)
-    kind = media_kind(name, data)
-    pages, notes = _PARSERS[kind](name, data, limits)
+    kind, pages, notes = (_submission if is_submission(data) else _file)(name, data, limits)
     return Document(hashlib.sha256(data).hexdigest(), name, kind, pages, (*notes, *_content_notes(pages)))
 
 
@@ -63,6 +68,36 @@ def media_kind(name: str, data: bytes) -> MediaKind:
     if _MARKUP.search(head) or (_TABLE.search(head) and not has_text_tables(data)):
         return MediaKind.HTML
     return MediaKind.TEXT
+
+
+def _file(name: str, data: bytes, limits: ParseLimits) -> _Read:
+    kind = media_kind(name, data)
+    return kind, *_PARSERS[kind](name, data, limits)
+
+
+def _submission(name: str, data: bytes, limits: ParseLimits) -> _Read:
+    """Read a filing's documents one after another, each by its own kind; those without text are counted."""
+    texts: list[str] = []
+    kinds: set[MediaKind] = set()
+    left_out = 0
+    for document in submitted_documents(data):
+        try:
+            if not document.has_text:
+                raise DocumentError(document.name, Problem.NO_TEXT, f"it is of type {document.type}.")
+            kind, pages, _ = _file(document.name, document.data, limits)
+        except DocumentError as error:
+            if error.problem not in _UNREADABLE_PARTS:
+                raise
+            left_out += 1
+            continue
+        kinds.add(kind)
+        texts.extend(page.text for page in pages)
+    if not texts:
+        raise DocumentError(name, Problem.NO_TEXT, f"none of the {left_out} documents of this submission holds text.")
+    check_pages(name, len(texts), limits)
+    notes = (f"Documents of the submission without text: {left_out}.",) if left_out else ()
+    read = tuple(Page(number, text) for number, text in enumerate(texts, start=1))
+    return MediaKind.HTML if MediaKind.HTML in kinds else MediaKind.TEXT, read, notes
 
 
 def _content_notes(pages: tuple[Page, ...]) -> list[str]:
