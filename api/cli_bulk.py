@@ -54,7 +54,7 @@ def bulk(
         raise typer.BadParameter("no file found in the given paths")
     with ApiClient.from_environment() as http, _bars() as bars:
         client = BulkClient(http)
-        collection_id = _uploaded(client, files, bars)
+        collection_id = _uploaded(client, files, bars, retry_failed)
         query = client.patiently(lambda: _query(client, collection_id, body, retry_failed))
         query = _followed(client, query, bars)
         spec_questions = [QueryQuestion.model_validate(question) for question in query["questions"]]
@@ -66,12 +66,16 @@ def bulk(
     raise typer.Exit(Exit.FAILED if nothing or (strict and counts["failed"]) else Exit.DONE)
 
 
-def _uploaded(client: BulkClient, files: list[tuple[str, Path]], bars: Progress) -> str:
-    """Return the collection of exactly these files; its name comes from their content, so it is found again."""
+def _uploaded(client: BulkClient, files: list[tuple[str, Path]], bars: Progress, retry_failed: bool) -> str:
+    """Return the collection of exactly these files; its name comes from their content, so it is found again.
+
+    A report that could not be read is sent once more where failures are retried: it is then read anew.
+    """
     hashes = {(name, path): _sha256(path) for name, path in files}
     listed = "\n".join(sorted(f"{sha256} {name}" for (name, _), sha256 in hashes.items()))
     collection_id: str = client.collection(f"bulk {hashlib.sha256(listed.encode()).hexdigest()[:24]}")["id"]
-    there = {(document["sha256"], document["name"]) for document in client.documents(collection_id)}
+    documents = client.documents(collection_id)
+    there = {(one["sha256"], one["name"]) for one in documents if not (retry_failed and one["error"])}
     task = bars.add_task("sending", total=len(files))
     for (name, path), sha256 in hashes.items():
         # An archive is listed by its contents, so it is sent again; what it holds is then found to be there.

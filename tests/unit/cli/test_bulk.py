@@ -1,5 +1,6 @@
 """Which query `bulk` takes up again, and the table of a query that was retried."""
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -7,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from api.bulk_client import BulkClient
-from api.cli_bulk import _counts, _query, _report, _rows
+from api.cli_bulk import _bars, _counts, _query, _report, _rows, _uploaded
 from api.client import JsonObject
 from common.queries import Row, RowStatus
 from common.templates import TEMPLATES
@@ -116,6 +117,42 @@ def test_what_failed_again_is_retried_from_the_newest_retry() -> None:
     assert chosen(BODY, *queries) == "third"
     assert chosen(BODY, *queries, retry_failed=True) == "retry of third"
     assert chosen(BODY, queries[2], retry_failed=True) == "retry of first"
+
+
+class ListedDocuments:
+    """A service whose collection holds these documents; it notes what is sent."""
+
+    def __init__(self, *documents: JsonObject) -> None:
+        self._documents = list(documents)
+        self.sent: list[str] = []
+
+    def collection(self, _name: str) -> JsonObject:
+        return {"id": "c"}
+
+    def documents(self, _collection_id: str) -> list[JsonObject]:
+        return self._documents
+
+    def upload(self, _collection_id: str, name: str, _path: Path) -> None:
+        self.sent.append(name)
+
+
+@pytest.mark.parametrize(("retry_failed", "sent"), [(False, ["new.txt"]), (True, ["bad.txt", "new.txt"])])
+def test_reports_that_could_not_be_read_are_sent_again_where_failures_are_retried(
+    tmp_path: Path, *, retry_failed: bool, sent: list[str]
+) -> None:
+    # Given a report that was read, one that could not be read, and one that was never sent
+    paths = {name: tmp_path / name for name in ("bad.txt", "good.txt", "new.txt")}
+    for name, path in paths.items():
+        path.write_text(name, "utf-8")
+    listed = [
+        {"name": name, "sha256": hashlib.sha256(name.encode()).hexdigest(), "error": error}
+        for name, error in (("good.txt", None), ("bad.txt", {"code": "document_reader_died"}))
+    ]
+    service = ListedDocuments(*listed)
+    # When the folder is given again, then what is missing is sent, with --retry-failed what failed too
+    with _bars() as bars:
+        _uploaded(cast(BulkClient, service), list(paths.items()), bars, retry_failed)
+    assert service.sent == sent
 
 
 def test_a_retry_without_failures_is_not_retried() -> None:
