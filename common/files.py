@@ -81,7 +81,9 @@ class FileStore:
         # A bucket shows a file only when it is closed; a folder needs the detour over another name.
         written = f"{path}.{secrets.token_hex(6)}.tmp" if self._is_folder else path
         with _room_may_come():
-            self._system.makedirs(str(PurePosixPath(path).parent), exist_ok=True)
+            if self._is_folder:
+                # A bucket needs no folders, and its library would create a missing bucket along with them.
+                self._system.makedirs(str(PurePosixPath(path).parent), exist_ok=True)
             file: Any = self._system.open(written, "wb")
             try:
                 yield file
