@@ -57,7 +57,15 @@ def test_tweets_near_to_a_reported_one_are_left_out(text: str, *, stays: bool) -
     assert list(apart_from([tweet], reported)) == [tweet] * stays
 
 
-def test_the_mix_goes_on_without_the_split(shared_data: Path, tmp_path: Path) -> None:
+def test_the_mix_goes_on_without_the_split(tmp_path: Path) -> None:
     """Given a data folder without the optional file, then there are no such rows and no error."""
     assert list(collect(tmp_path, frozenset({"tweets"}), seed=1)) == []
-    assert any(map(is_held_out, SentimentTask().examples(sources.TFNS.locate(shared_data))))
+
+
+def test_reported_tweets_are_known_by_their_words(shared_data: Path) -> None:
+    """Given the tweets that are reported on, when all tweets at hand are parted, then none of those stays."""
+    tweets = list(SentimentTask().examples(sources.TFNS.locate(shared_data)))
+    reported = list(filter(is_held_out, tweets))
+    kept = {tweet.uid for tweet in apart_from(tweets, reported)}
+    assert len(kept) > 1_000
+    assert not kept & {tweet.uid for tweet in reported}
