@@ -17,7 +17,7 @@ FIGURES_SYSTEM = (
 SENTIMENT_SYSTEM = "Give the sentiment of the financial news for its company: positive, negative or neutral."
 FOLLOW_UP_MARK = "Question: "
 QUESTION_MARK = f"\n\n{FOLLOW_UP_MARK}"
-_LINK = re.compile(r"https?://\S+")
+LINK = re.compile(r"https?://\S+")
 
 
 class Role(StrEnum):
@@ -69,4 +69,4 @@ def conversation_messages(earlier: Sequence[tuple[str, str]], question: str, evi
 
 def sentiment_messages(text: str) -> tuple[Message, ...]:
     """Return the messages that ask for one label of a piece of financial news; its links are left out."""
-    return Message(Role.SYSTEM, SENTIMENT_SYSTEM), Message(Role.USER, " ".join(_LINK.sub("", text).split()))
+    return Message(Role.SYSTEM, SENTIMENT_SYSTEM), Message(Role.USER, " ".join(LINK.sub("", text).split()))

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from common.answers import SENTIMENT_LABELS
-from common.prompts import sentiment_messages
+from common.prompts import LINK, sentiment_messages
 from training.tasks.base import Example, Outcome, RowScore, drawn, text_hash
 
 LICENCE = "MIT"
 HELD_OUT_SHARE = 0.25
-_LINK = re.compile(r"https?://\S+")
 
 
 class SentimentTask:
@@ -53,7 +52,7 @@ def labelled(uid: str, text: str, label: str, licence: str, source: str) -> Exam
 
 def group_of(text: str) -> str:
     """Return a name that is the same for tweets with the same words."""
-    return text_hash([" ".join(re.findall(r"[a-z]+", _LINK.sub("", text).lower()))])
+    return text_hash([" ".join(re.findall(r"[a-z]+", LINK.sub("", text).lower()))])
 
 
 def is_held_out(example: Example) -> bool:

@@ -12,7 +12,6 @@ _SUBMISSION = re.compile(rb"<DOCUMENT>\s*<TYPE>")
 # A submission's header is shorter.
 _HEAD_BYTES = 20_000
 _TYPE = re.compile(rb"\s*<TYPE>([^\r\n<]*)")
-_FILE_NAME = re.compile(rb"<FILENAME>([^\r\n<]*)")
 # Pictures, tables and archives, and the facts and renderings that XBRL adds to what the report itself says.
 _WITHOUT_TEXT = re.compile(r"GRAPHIC|ZIP|EXCEL|PDF|XML|JSON|EX-10[01]\b.*", re.I)
 _ENCODED = re.compile(rb"\s*(?:<PDF>\s*)?begin \d{3} ")
@@ -20,9 +19,8 @@ _ENCODED = re.compile(rb"\s*(?:<PDF>\s*)?begin \d{3} ")
 
 @dataclass(frozen=True, slots=True)
 class SubmittedDocument:
-    """One document of a filing: its name, its type as EDGAR has it (`10-K`, `EX-99.1`) and its bytes."""
+    """One document of a filing: its type as EDGAR has it (`10-K`, `EX-99.1`) and its bytes."""
 
-    name: str
     type: str
     data: bytes
 
@@ -42,9 +40,6 @@ def submitted_documents(data: bytes) -> Iterator[SubmittedDocument]:
     for part in data.split(_OPENING)[1:]:
         head, _, body = part.partition(b"<TEXT>")
         text, closing, _ = body.rpartition(b"</TEXT>")
-        yield SubmittedDocument(_tagged(_FILE_NAME, head), _tagged(_TYPE, head), text if closing else body)
-
-
-def _tagged(tag: re.Pattern[bytes], head: bytes) -> str:
-    found = tag.search(head)
-    return found[1].decode("utf-8", "replace").strip() if found else ""
+        found = _TYPE.match(head)
+        kind = found[1].decode("utf-8", "replace").strip() if found else ""
+        yield SubmittedDocument(kind, text if closing else body)

@@ -4,7 +4,7 @@ import hashlib
 import re
 
 from common.pages import Document, MediaKind, Page
-from worker.retrieval.edgar_submission import is_submission, submitted_documents
+from worker.retrieval.edgar_submission import SubmittedDocument, is_submission, submitted_documents
 from worker.retrieval.edgar_text import has_text_tables
 from worker.retrieval.limits import ParseLimits, check_bytes, check_pages
 from worker.retrieval.parse_html import parse_html
@@ -77,27 +77,28 @@ def _file(name: str, data: bytes, limits: ParseLimits) -> _Read:
 
 def _submission(name: str, data: bytes, limits: ParseLimits) -> _Read:
     """Read a filing's documents one after another, each by its own kind; those without text are counted."""
-    texts: list[str] = []
-    kinds: set[MediaKind] = set()
-    left_out = 0
-    for document in submitted_documents(data):
-        try:
-            if not document.has_text:
-                raise DocumentError(document.name, Problem.NO_TEXT, f"it is of type {document.type}.")
-            kind, pages, _ = _file(document.name, document.data, limits)
-        except DocumentError as error:
-            if error.problem not in _UNREADABLE_PARTS:
-                raise
-            left_out += 1
-            continue
-        kinds.add(kind)
-        texts.extend(page.text for page in pages)
-    if not texts:
+    read = [_part(name, document, limits) for document in submitted_documents(data)]
+    parts = [part for part in read if part is not None]
+    left_out = len(read) - len(parts)
+    if not parts:
         raise DocumentError(name, Problem.NO_TEXT, f"none of the {left_out} documents of this submission holds text.")
+    texts = [page.text for _, pages, _ in parts for page in pages]
     check_pages(name, len(texts), limits)
+    kind = MediaKind.HTML if any(kind is MediaKind.HTML for kind, _, _ in parts) else MediaKind.TEXT
     notes = (f"Documents of the submission without text: {left_out}.",) if left_out else ()
-    read = tuple(Page(number, text) for number, text in enumerate(texts, start=1))
-    return MediaKind.HTML if MediaKind.HTML in kinds else MediaKind.TEXT, read, notes
+    return kind, tuple(Page(number, text) for number, text in enumerate(texts, start=1)), notes
+
+
+def _part(name: str, document: SubmittedDocument, limits: ParseLimits) -> _Read | None:
+    """Read one document of the submission `name`; None where it holds no text."""
+    if not document.has_text:
+        return None
+    try:
+        return _file(name, document.data, limits)
+    except DocumentError as error:
+        if error.problem not in _UNREADABLE_PARTS:
+            raise
+        return None
 
 
 def _content_notes(pages: tuple[Page, ...]) -> list[str]:

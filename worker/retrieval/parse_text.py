@@ -13,7 +13,7 @@ from worker.retrieval.problems import DocumentError, Problem
 _RULE = re.compile(r"^[\s|:+=-]*-{3,}[\s|:+=-]*$")
 _WIDE_GAP = re.compile(r"\s*\t\s*|\s{3,}")
 # A line of figures or years alone that begins this far in has nothing in the column of labels.
-_EMPTY_LABEL = re.compile(r"(?:\t| {8})[^A-Za-z]+")
+_EMPTY_LABEL = re.compile(r"(?:\t| {8})[\W\d_]+")
 _MAX_CONTROL_SHARE = 0.02
 
 

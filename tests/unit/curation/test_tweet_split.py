@@ -42,6 +42,14 @@ def test_a_file_without_any_listed_row_is_refused(split_file: Path, tmp_path: Pa
         listed_tweets(split_file, listed)
 
 
+@pytest.mark.parametrize("content", ["tweet,label\nAcme cut,0\n", "text,label\nAcme cut,7\n", "text,label\nAcme cut\n"])
+def test_a_file_of_another_form_is_refused_by_name(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "sent_train.csv"
+    path.write_text(content, "utf-8")
+    with pytest.raises(ConfigurationError, match=r"sent_train\.csv has no columns `text` and `label`"):
+        listed_tweets(path)
+
+
 @pytest.mark.parametrize(
     ("text", "stays"),
     [

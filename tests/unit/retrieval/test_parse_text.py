@@ -10,13 +10,14 @@ from worker.retrieval.problems import DocumentError, Problem
 def test_a_line_of_years_stands_over_the_figures_below_it() -> None:
     """Given a typed table, when it is read, then years and a total without a label stand in their columns."""
     rows = ("Revenue report", "                 2003      2002", "Net sales       1,234     1,111", "\t5,678\t5,555")
-    contents = "        1      Business      3"
-    page = parse_document("a.txt", "\n".join((*rows, contents)).encode()).page(1).text
+    labelled = ("        1      Business      3", "        收入      1,234")
+    page = parse_document("a.txt", "\n".join((*rows, *labelled)).encode()).page(1).text
     assert page.split("\n")[1:] == [
         " | 2003 | 2002",
         "Net sales | 1,234 | 1,111",
         " | 5,678 | 5,555",
         "1 | Business | 3",
+        "收入 | 1,234",
     ]
 
 
