@@ -24,7 +24,7 @@ from training.tasks.tatqa import LICENCE as TATQA_LICENCE
 from training.tasks.tatqa import TatqaTask
 from training.tasks.tatqa_extra import TatqaExtraTask, is_misread
 from training.tasks.tweet_split import apart_from, listed_tweets
-from training.tasks.written import NOTES, written_headlines, written_pages, written_questions
+from training.tasks.written import FURTHER, NOTES, written_headlines, written_pages, written_questions
 
 XBRL_QUESTIONS_PER_TABLE = 6
 PAGE_QUESTIONS_PER_TABLE = 3
@@ -135,7 +135,9 @@ def _views(train: Sequence[Example], seed: int) -> Iterator[Example]:
 
 
 def _written(train: Sequence[Example], _seed: int) -> Iterator[Example]:
-    return written_questions(row for row in train if row.task in ("tatqa", "finqa"))
+    pages = [row for row in train if row.task in ("tatqa", "finqa")]
+    yield from written_questions(pages)
+    yield from written_questions(pages, FURTHER, "further")
 
 
 # Made from rows that are in the training split already, so that they can neither leak nor move a row between splits.

@@ -19,6 +19,7 @@ from training.tasks.tatqa import TatqaTask, official_form
 
 _FOLDER = Path(__file__).resolve().parent.parent / "written"
 QUESTIONS = _FOLDER / "page_questions.jsonl"
+FURTHER = _FOLDER / "further_questions.jsonl"
 PAGES = _FOLDER / "pages.jsonl"
 NOTES = _FOLDER / "note_pages.jsonl"
 HEADLINES = _FOLDER / "headlines.jsonl"
@@ -26,10 +27,11 @@ LICENCE = "Apache-2.0"
 _TYPES = {AnswerKind.NUMBER: "arithmetic", AnswerKind.TRUTH: "arithmetic", AnswerKind.COUNT: "count"}
 
 
-def written_questions(pages: Iterable[Example], path: Path = QUESTIONS) -> Iterator[Example]:
+def written_questions(pages: Iterable[Example], path: Path = QUESTIONS, kind: str = "written") -> Iterator[Example]:
     """Yield the questions about those pages that are among `pages`; a page is named by the group of its rows.
 
-    A line: page, question, answer line. `answer` is None where that cannot be read.
+    A line: page, question, answer line. `answer` is None where that cannot be read. `kind` ends the rows' source, so
+    that a recipe can name them.
     """
     known: dict[str, Example] = {}
     for example in pages:
@@ -40,8 +42,8 @@ def written_questions(pages: Iterable[Example], path: Path = QUESTIONS) -> Itera
         if page is None or page.document is None:
             continue
         numbers[page.group] += 1
-        uid = f"written-{page.group}-{numbers[page.group]}"
-        yield _example(uid, page.document, row, page.group, page.licence, f"{page.source}_written")
+        uid = f"{kind}-{page.group}-{numbers[page.group]}"
+        yield _example(uid, page.document, row, page.group, page.licence, f"{page.source}_{kind}")
 
 
 def written_pages(path: Path = PAGES, source: str = "written_pages") -> Iterator[Example]:

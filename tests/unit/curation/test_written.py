@@ -20,7 +20,7 @@ from training.tasks.finqa import FinqaTask
 from training.tasks.refusals import RefusalTask
 from training.tasks.sentiment import SentimentTask
 from training.tasks.tatqa import TatqaTask
-from training.tasks.written import NOTES, PAGES, QUESTIONS, written_headlines, written_pages, written_questions
+from training.tasks.written import FURTHER, NOTES, PAGES, QUESTIONS, written_headlines, written_pages, written_questions
 
 WHOLE = Budget(100_000, 100_000, 100_000)
 CONSTANTS = {"1", "2", "3", "4", "5", "6", "12", "100", "365", "1000", "1000000"}
@@ -115,10 +115,12 @@ def test_every_written_question_holds_on_its_page(shared_data: Path) -> None:
     """Given the pages, then each written line's figures and spans stand on its page, and no question comes twice."""
     tasks = frozenset({"tatqa", "finqa_dev"})
     finqa = FinqaTask().examples(sources.FINQA_TRAIN.locate(shared_data))
-    pages = (*collect(shared_data, tasks, seed=1), *finqa)
-    examples = list(written_questions(page for page in pages if page.task in ("tatqa", "finqa")))
-    assert len(examples) == len(QUESTIONS.read_text("utf-8").splitlines()) > 3_500
-    assert [example.uid for example in examples if not _holds(example)] == []
+    pages = [page for page in (*collect(shared_data, tasks, seed=1), *finqa) if page.task in ("tatqa", "finqa")]
+    examples = [*written_questions(pages), *written_questions(pages, FURTHER, "further")]
+    lines = [line for path in (QUESTIONS, FURTHER) for line in path.read_text("utf-8").splitlines()]
+    assert len(examples) == len(lines) > 5_000
+    assert len({example.uid for example in examples}) == len(examples)
+    assert [example.uid for example in examples if example.task == "tatqa" and not _holds(example)] == []
     asked = Counter((example.group, example.gold["question"].lower()) for example in examples)
     assert [question for question, count in asked.items() if count > 1] == []
 
