@@ -2,18 +2,20 @@
 
 import json
 import math
+from copy import deepcopy
 
 import pytest
 import torch
+from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from tests.bench.fidelity import BF16, FP32, INT8, NATIVE, compare, quantise, report
+from tests.bench.fidelity import BF16, FP32, INT8, NATIVE, compare, quantise, report, simulate_bf16
 
 SIZES = {FP32: 4, BF16: 2, INT8: 1, NATIVE: 1}
 
 
 def line(capsys: pytest.CaptureFixture[str], kl: float, exact: dict[str, float]) -> dict[str, object]:
     """Print a report and return its machine line."""
-    report(dict.fromkeys(SIZES, (kl, 0.9)), exact, SIZES, 100, len(exact))
+    report(dict.fromkeys(SIZES, (kl, 0.9)), exact, SIZES, 100, len(exact), {})
     last: dict[str, object] = json.loads(capsys.readouterr().out.splitlines()[-1])
     return last
 
@@ -32,6 +34,23 @@ def test_rounding_keeps_values_within_half_a_step() -> None:
     x = torch.randn(3, 50, generator=torch.Generator().manual_seed(0))
     steps = x.abs().amax(-1, keepdim=True) / 127
     assert bool(((quantise(x) - x).abs() <= steps / 2 * 1.0001).all())
+
+
+def test_simulated_bf16_strays_as_far_as_bf16_does() -> None:
+    """Given a small model, when bf16 is simulated, then its logits stray from float32's about as far as bf16's do."""
+    torch.manual_seed(0)
+    config = Qwen2Config(
+        vocab_size=64, hidden_size=32, intermediate_size=96, num_hidden_layers=3, num_attention_heads=4,
+        num_key_value_heads=2, max_position_embeddings=64,
+    )  # fmt: skip
+    model = Qwen2ForCausalLM(config).train(False)
+    ids = torch.randint(0, 64, (1, 40))
+    with torch.inference_mode():
+        plain = model(ids).logits
+        real = float((deepcopy(model).to(torch.bfloat16)(ids).logits.float() - plain).norm())
+        simulate_bf16(model)
+        simulated = float((model(ids).logits - plain).norm())
+    assert real / 2 < simulated < real * 2
 
 
 @pytest.mark.parametrize(("native", "holds"), [(50.0, True), (49.6, True), (49.4, False), (53.0, True)])
