@@ -34,11 +34,12 @@ class FaultKind(StrEnum):
 
     OUTAGE = "outages"
     UNEXPECTED = "faults"
+    CLOSED = "closed_faults"
     PERMANENT = "permanent_faults"
 
 
-# So many faults end a run of which nothing gets on meanwhile: after a day, after eight minutes, at once.
-MOST_FAULTS = {FaultKind.OUTAGE: 720, FaultKind.UNEXPECTED: 10, FaultKind.PERMANENT: 1}
+# So many faults end a run of which nothing gets on meanwhile: after a day, after eight minutes (twice), at once.
+MOST_FAULTS = {FaultKind.OUTAGE: 720, FaultKind.UNEXPECTED: 10, FaultKind.CLOSED: 10, FaultKind.PERMANENT: 1}
 
 
 @dataclass(frozen=True, slots=True)

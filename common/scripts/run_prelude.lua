@@ -19,7 +19,9 @@ local ended = {failed = true, completed = true, expired = true, cancelled = true
 local function has_ended(id) return ended[run_status(id)] == true end
 
 -- Something of the run got on: what failed before it counts no more.
-local function got_on(id) redis.call('HDEL', run_key(id), 'outages', 'faults', 'permanent_faults') end
+local function got_on(id)
+  redis.call('HDEL', run_key(id), 'outages', 'faults', 'closed_faults', 'permanent_faults')
+end
 
 -- Give a lease back. The token is used up, so that whatever its holder still has under way is refused.
 local function give_back(id, wait_ms)

@@ -12,8 +12,9 @@ def fault_of(error: Exception) -> Fault:
         return _fault(FaultKind.PERMANENT, error.code, error.message)
     closed = closed_reason(error)
     if closed is not None:
+        # It may be this worker alone whose key is wrong, so that another can go on.
         return _fault(
-            FaultKind.PERMANENT,
+            FaultKind.CLOSED,
             "files_closed",
             f"The workers cannot use the file store: {closed}. Have its operator mend that, then start this again.",
         )

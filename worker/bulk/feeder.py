@@ -1,6 +1,7 @@
 """Leases bulk runs and feeds each in a thread of its own, until told to drain."""
 
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -29,6 +30,8 @@ LEFTOVERS_INTERVAL_S = 3_600.0
 # A run beyond these waits until one of them has ended.
 MOST_RUNS = 16
 AWAY_WAIT_MS = 5_000
+# A worker that the file store shuts out leaves the runs to others for so long.
+CLOSED_WAIT_S = 30.0
 
 T = TypeVar("T")
 
@@ -53,6 +56,7 @@ class BulkFeeder:
         self._context = context
         self._metrics = metrics
         self._draining = threading.Event()
+        self._closed_until_s = 0.0
         self._lock = threading.Lock()
         self._held: dict[HeldRun, threading.Thread] = {}
         self._periodics = [
@@ -88,7 +92,7 @@ class BulkFeeder:
             return len(self._held)
 
     def _take_run(self) -> None:
-        if self._draining.is_set() or self.running() >= MOST_RUNS:
+        if self._draining.is_set() or self.running() >= MOST_RUNS or time.monotonic() < self._closed_until_s:
             return
         run = self._store.run(run_operations.lease_run(self._settings.lease_ttl_ms))
         if run is None:
@@ -133,6 +137,8 @@ class BulkFeeder:
 
     def _fault(self, run: BulkRun, error: Exception) -> None:
         fault = fault_of(error)
+        if fault.kind is FaultKind.CLOSED:
+            self._closed_until_s = time.monotonic() + CLOSED_WAIT_S
         log = logger.exception if fault.kind is FaultKind.UNEXPECTED else logger.warning
         log("run fault", run_id=run.id, code=fault.error.code, reason=str(error))
         status = self._try(run, run_operations.fault_run(run.id, run.fencing_token, fault))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import pytest
 from botocore.exceptions import (
@@ -84,9 +84,14 @@ class FaultyBench(BulkBench):
 
     def __init__(self, store: JobStore, folder: Path) -> None:
         super().__init__(store, folder)
+        self.folder = folder
         self.files = FaultyFiles(str(folder / "files"))
         metrics = BulkMetrics(CollectorRegistry())
         self._feeder = BulkFeeder(store, self.files, WorkerSettings(engine="fake"), self.context(), metrics)
+
+    def another_worker(self) -> Self:
+        """Return a worker over the same store and files."""
+        return type(self)(self.store, self.folder)
 
     def play(self) -> None:
         """Answer one job."""
@@ -128,7 +133,9 @@ class FaultyBench(BulkBench):
 def faulty(memory_store: JobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyBench]:
     """A store and a folder of its own, where few faults end a run; what workers would log is not laid out."""
     monkeypatch.setattr("worker.bulk.feeder.open_source", lambda run, files, _settings: BatchSource(run, files))
-    monkeypatch.setitem(MOST_FAULTS, FaultKind.UNEXPECTED, MOST)
+    monkeypatch.setattr("worker.bulk.feeder.CLOSED_WAIT_S", 0.0)
+    for kind in (FaultKind.UNEXPECTED, FaultKind.CLOSED):
+        monkeypatch.setitem(MOST_FAULTS, kind, MOST)
     with capture_logs():
         yield FaultyBench(memory_store, tmp_path)
 
@@ -151,9 +158,9 @@ def begun(bench: FaultyBench) -> BulkRun:
         (answer(503, "SlowDown"), FaultKind.OUTAGE, "files_unavailable"),
         (answer(502, "502"), FaultKind.OUTAGE, "files_unavailable"),
         (OSError(errno.EIO, "disk"), FaultKind.OUTAGE, "files_unavailable"),
-        (DENIED, FaultKind.PERMANENT, "files_closed"),
-        (NO_BUCKET, FaultKind.PERMANENT, "files_closed"),
-        (NoCredentialsError(), FaultKind.PERMANENT, "files_closed"),
+        (DENIED, FaultKind.CLOSED, "files_closed"),
+        (NO_BUCKET, FaultKind.CLOSED, "files_closed"),
+        (NoCredentialsError(), FaultKind.CLOSED, "files_closed"),
         (NotFoundError("The collection col_1 was deleted."), FaultKind.PERMANENT, "not_found"),
         (answer(404, "NoSuchKey"), FaultKind.UNEXPECTED, "file_missing"),
         (answer(400, "InvalidBucketName"), FaultKind.UNEXPECTED, "files_refused"),
@@ -233,7 +240,7 @@ def test_a_fault_that_stays_ends_the_run_with_its_reason(faulty: FaultyBench) ->
 @pytest.mark.parametrize(
     ("error", "words"), [(DENIED, "access is denied"), (NO_BUCKET, "bucket does not exist")], ids=["denied", "none"]
 )
-def test_a_closed_bucket_ends_the_run_at_once_and_nothing_is_left(
+def test_a_bucket_that_stays_closed_ends_the_run_and_nothing_is_left(
     faulty: FaultyBench, error: Exception, words: str
 ) -> None:
     # Given a run with answered, running and waiting jobs, and a bucket that lets nobody in
@@ -242,8 +249,9 @@ def test_a_closed_bucket_ends_the_run_at_once_and_nothing_is_left(
     assert running is not None
     assert faulty.jobs() == 4
     faulty.files.error = error
-    # When it is fed once
-    failed = faulty.feed_once()
+    # When it is fed as often as that is borne
+    for _ in range(MOST):
+        failed = faulty.feed_once()
     # Then it has failed, its caller is told why, and its input may be deleted
     assert failed is not None
     assert failed.status is RunStatus.FAILED
@@ -257,16 +265,37 @@ def test_a_closed_bucket_ends_the_run_at_once_and_nothing_is_left(
     assert faulty.store.run(operations.end(running.job.id, running.job.fencing_token, JobStatus.CANCELLED))
     assert 0 < faulty.left_ms(key) <= 60_000
     # And when the files cannot be cleared away either, the run is put away all the same
-    assert faulty.feed_once() is not None
+    for _ in range(MOST):
+        assert faulty.feed_once() is not None
     assert faulty.feed_once() is None
     assert faulty.is_kept_for_a_while(run)
+
+
+def test_a_worker_with_a_wrong_key_leaves_its_runs_to_others(
+    faulty: FaultyBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a batch under way, and a worker that the bucket shuts out
+    monkeypatch.setattr("worker.bulk.feeder.CLOSED_WAIT_S", 30.0)
+    run = begun(faulty)
+    faulty.files.error = DENIED
+    faulty.feed_once()
+    faulty.files.error = None
+    # When the run has rested, then that worker takes no run, though it could
+    waiting = faulty.feed_once()
+    assert waiting is not None
+    assert (waiting.status, waiting.completed) == (RunStatus.IN_PROGRESS, faulty.run(run.id).completed)
+    # And another one brings it to its end
+    ended = faulty.another_worker().feed_once()
+    assert ended is not None
+    assert (ended.status, ended.completed) == (RunStatus.COMPLETED, len(LINES))
 
 
 def test_the_files_of_a_failed_run_are_cleared_away_when_they_can_be(faulty: FaultyBench) -> None:
     # Given a run that failed with a file that nobody lists in its folder
     run = begun(faulty)
     faulty.files.error = DENIED
-    faulty.feed_once()
+    for _ in range(MOST):
+        faulty.feed_once()
     faulty.files.error = None
     faulty.files.write(f"runs/{run.id}/output-00000099-1", b"left by a crash")
     # When a worker looks for runs, then the file is gone, listed ones stay, and the run's record expires
@@ -329,7 +358,12 @@ def test_lost_twins_are_a_fault_and_no_item_is_recorded_twice(faulty: FaultyBenc
 
 @pytest.mark.parametrize(
     ("kind", "least_s", "most_s"),
-    [(FaultKind.OUTAGE, 23 * 3_600, 25 * 3_600), (FaultKind.UNEXPECTED, 300, 600), (FaultKind.PERMANENT, 0, 0)],
+    [
+        (FaultKind.OUTAGE, 23 * 3_600, 25 * 3_600),
+        (FaultKind.UNEXPECTED, 300, 600),
+        (FaultKind.CLOSED, 300, 600),
+        (FaultKind.PERMANENT, 0, 0),
+    ],
 )
 def test_faults_are_borne_as_long_as_callers_are_told(kind: FaultKind, least_s: int, most_s: int) -> None:
     """Given a run of which nothing gets on, then its rests before the last fault add up to what its reason says."""
