@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 KL_LIMIT = 0.015
 EM_LIMIT_POINTS = 0.5
 FP32, BF16 = "fp32", "bf16"
-SIMULATED_NOTE = "rounded to bf16 after each module of a float32 model: this processor only emulates bf16 products"
+SIMULATED_NOTE = "rounded to bf16 after each module of a float32 model, as this processor multiplies float32 faster"
 INT8, INT8_DOWN16 = "int8 (simulated)", "int8, 16-bit down (simulated)"
 NATIVE = "int8, down's outliers apart (native)"
 CHUNK = 256
@@ -148,7 +148,7 @@ def main() -> None:
     native = native_logits(folder, arguments.tokens)
     results = {FP32: (0.0, 1.0), NATIVE: compare(reference, [native(ids) for ids in samples])}
     answer(NATIVE, lambda: NativeGenerator(folder))
-    # Where bf16 products are only emulated they take a hundred times as long.
+    # A processor that only emulates bf16 products takes a hundred times as long.
     is_simulated = faster_on_cpu() is Precision.FLOAT32
     if is_simulated:
         simulate_bf16(model)
