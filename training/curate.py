@@ -18,8 +18,8 @@ from rich.table import Table as PrintedTable
 
 from common.errors import ConfigurationError, FinanceLLMError
 from common.tokens import ChatTokenizer
-from training.mix import collect, derived, held_out
-from training.splits import Split, split
+from training.mix import collect, derived, held_out, later, later_refusals
+from training.splits import Split, extended, split
 from training.tasks.base import Example
 from training.tasks.tatqa_extra import is_misread
 
@@ -40,7 +40,13 @@ def curate(
     """Return the split and its data card; raises ConfigurationError for a missing or changed file."""
     rows = collect(data_dir, tasks, seed)
     parts = split(rows, held_out(data_dir), selection_share, seed)
+    joined = extended(parts, later(data_dir, tasks), held_out(data_dir), selection_share, seed)
     parts.train.extend(list(derived(parts.train, tasks, seed)))
+    parts = Split(
+        [*parts.train, *joined.train, *later_refusals(joined.train, seed)],
+        [*parts.selection, *joined.selection],
+        parts.dropped + joined.dropped,
+    )
     train, misread_train = _sound(parts.train)
     selection, misread_selection = _sound(parts.selection)
     parts.dropped["tatqa_extra: misread"] += misread_train + misread_selection

@@ -23,6 +23,7 @@ from training.tasks.statements import StatementsTask
 from training.tasks.tatqa import LICENCE as TATQA_LICENCE
 from training.tasks.tatqa import TatqaTask
 from training.tasks.tatqa_extra import TatqaExtraTask, is_misread
+from training.tasks.tatqa_split import listed_questions
 from training.tasks.tweet_split import apart_from, listed_tweets
 from training.tasks.written import FURTHER, NOTES, written_headlines, written_pages, written_questions
 
@@ -34,6 +35,7 @@ EXPLANATIONS = 60
 VIEW_QUESTIONS_PER_TABLE = 2
 MADE_PAGES = 32
 QUESTIONS_PER_MADE_PAGE = 9
+TRAIN_SPLIT_REFUSALS = 400
 # Another for each pass, so that it sees other figures than the pass before.
 ROUND = 2
 
@@ -144,9 +146,19 @@ def _written(train: Sequence[Example], _seed: int) -> Iterator[Example]:
 DERIVED: dict[str, Callable[[Sequence[Example], int], Iterator[Example]]] = {"views": _views, "written": _written}
 
 
+def _tatqa_split(data_dir: Path) -> Iterator[Example]:
+    path = data_dir / sources.TATQA_TRAIN_SPLIT
+    if path.is_file():
+        yield from listed_questions(path)
+
+
+# Came after the split was drawn, which must stay what it was for the adapters that were chosen by it.
+LATER: dict[str, Callable[[Path], Iterator[Example]]] = {"tatqa_split": _tatqa_split}
+
+
 def collect(data_dir: Path, tasks: frozenset[str], seed: int) -> Iterator[Example]:
     """Return the rows of the named tasks, or of all; raises ConfigurationError for an unknown one."""
-    known = MIX.keys() | DERIVED.keys()
+    known = MIX.keys() | DERIVED.keys() | LATER.keys()
     if unknown := tasks - known:
         raise ConfigurationError(
             f"There is no task {', '.join(sorted(unknown))}; known are {', '.join(sorted(known))}."
@@ -158,6 +170,16 @@ def collect(data_dir: Path, tasks: frozenset[str], seed: int) -> Iterator[Exampl
 def derived(train: Sequence[Example], tasks: frozenset[str], seed: int) -> Iterator[Example]:
     """Return the rows that the named tasks, or all, make from the training split."""
     return chain.from_iterable(rows(train, seed) for name, rows in DERIVED.items() if not tasks or name in tasks)
+
+
+def later(data_dir: Path, tasks: frozenset[str]) -> Iterator[Example]:
+    """Return the rows of the named tasks, or of all, that join a split that is drawn."""
+    return chain.from_iterable(rows(data_dir) for name, rows in LATER.items() if not tasks or name in tasks)
+
+
+def later_refusals(train: Sequence[Example], seed: int) -> Iterator[Example]:
+    """Return refusals made from those of the later rows that are trained on."""
+    return RefusalTask().over(train, TRAIN_SPLIT_REFUSALS, seed)
 
 
 def held_out(data_dir: Path) -> Iterator[Example]:

@@ -45,6 +45,8 @@ TATQA_EXTRA = Source(
 TATQA_DEV = Source(
     "tatqa/dev.json", "956af1aa6fcd1188945ce2f779fb3c0dfc8d9b75f811c02c923710410810e045", "CC-BY-4.0", _TATQA, False
 )
+# The official train split. Optional; its questions are known one by one (`training/tasks/tatqa_split.py`).
+TATQA_TRAIN_SPLIT = "tatqa/tatqa_dataset_train.json"
 FINQA_TRAIN = Source(
     "finqa/train.jsonl", "51249990171ff318a0d2b406ec0c335d19d8209f819dec798ad1ac13380b2aeb", "MIT", _FINQA, True
 )

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from common.evidence import Document
 from training.tasks.base import Example, drawn, text_hash
@@ -63,6 +64,26 @@ def split(examples: Iterable[Example], held_out: Iterable[Example], selection_sh
     return Split(train, selection, dropped)
 
 
+def extended(
+    parts: Split, examples: Iterable[Example], held_out: Iterable[Example], selection_share: float, seed: int
+) -> Split:
+    """Return the rows of `examples` split so that none of them moves a row of `parts` or is known from there.
+
+    Rows that share a page, a table or much text with the selection split are dropped like those that share it with
+    `held_out`; contexts that share any of it with the training split are trained on, whatever is drawn for them.
+    """
+    later = split(examples, chain(held_out, parts.selection), selection_share, seed)
+    known = {mark for example in parts.train for mark in _links(example)}
+    asked = {_identity(example) for example in parts.train}
+    train = [example for example in later.train if _identity(example) not in asked]
+    selection: list[Example] = []
+    roots = _connected(later.selection)
+    tied = {root for example, root in zip(later.selection, roots, strict=True) if known & _links(example)}
+    for example, root in zip(later.selection, roots, strict=True):
+        (train if root in tied else selection).append(example)
+    return Split(train, selection, later.dropped)
+
+
 def _why_dropped(example: Example, reserved: set[str], known_texts: set[str], seen: set[str]) -> str | None:
     if example.answer is None:
         return f"{example.source}: no verified answer"
@@ -82,6 +103,10 @@ def _marks(example: Example) -> frozenset[str]:
     return found | {prompt, f"group:{example.group}"}
 
 
+def _links(example: Example) -> frozenset[str]:
+    return _marks(example) | (text_marks(example.document) if example.document else frozenset())
+
+
 def _identity(example: Example) -> str:
     return text_hash([message.content for message in example.messages])
 
@@ -99,8 +124,7 @@ def _connected(examples: Sequence[Example]) -> list[str]:
 
     names = [f"{example.task}:{example.group}" for example in examples]
     for example, name in zip(examples, names, strict=True):
-        texts = text_marks(example.document) if example.document else frozenset()
-        for mark in sorted(_marks(example) | texts):
+        for mark in sorted(_links(example)):
             left, right = find(name), find(mark)
             parent[max(left, right)] = min(left, right)
     return [find(name) for name in names]
