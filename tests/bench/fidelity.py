@@ -2,7 +2,8 @@
 
 KL is the mean over positions of KL(fp32 || variant) in nats on table and text contexts of TAT-QA dev. The 8-bit
 variants with other inputs of down_proj than the engine's are simulated in transformers with its quantisation steps.
-With --questions, exact match on TAT-QA dev is measured for each variant too.
+With --questions, exact match on TAT-QA dev is measured for each variant too, and for those that are no simulation the
+answer tokens a second: transformers answers in its batches, the engine in its own.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM
 
-from tests.bench.fidelity_answers import ModelGenerator, NativeGenerator, dev_questions, exact_match
+from tests.bench.fidelity_answers import Answered, ModelGenerator, NativeGenerator, answered, dev_questions
 from tests.bench.report import print_line, print_table
 from training.generators import Generator
 from training.precision import Precision, faster_on_cpu
@@ -134,11 +135,11 @@ def main() -> None:
     texts = finance_texts(arguments.data, arguments.documents)
     samples = [tokenizer.encode(text).ids[: arguments.tokens] for text in texts]
     questions = dev_questions(arguments.data, arguments.questions) if arguments.questions else []
-    exact: dict[str, float] = {}
+    found: dict[str, Answered] = {}
 
     def answer(name: str, answers: Callable[[], Generator]) -> None:
         if questions:
-            exact[name] = exact_match(answers(), questions)
+            found[name] = answered(answers(), questions)
 
     model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     parameters = sum(p.numel() for p in model.parameters())
@@ -165,22 +166,27 @@ def main() -> None:
     packed = (folder / PACKED_NAME).stat().st_size
     sizes = {FP32: 4 * parameters, BF16: 2 * parameters, INT8: packed, INT8_DOWN16: packed, NATIVE: packed}
     notes = {BF16: SIMULATED_NOTE} if is_simulated else {}
-    report(results, exact, sizes, sum(map(len, samples)), len(questions), notes)
+    report(results, found, sizes, sum(map(len, samples)), len(questions), notes)
 
 
 def report(
     results: dict[str, tuple[float, float]],
-    exact: dict[str, float],
+    answers: dict[str, Answered],
     sizes: dict[str, int],
     tokens: int,
     questions: int,
     notes: dict[str, str],
 ) -> None:
     """Print the table and the machine line with what was promised of it."""
-    rows = [[name, size / 1e6, *results[name], exact.get(name, "-")] for name, size in sizes.items()]
+    exact = {name: found.exact_match for name, found in answers.items()}
+    simulated = {INT8, INT8_DOWN16, *notes}
+    speeds = {name: found.tokens_per_second for name, found in answers.items() if name not in simulated}
+    rows = [
+        [name, size / 1e6, *results[name], exact.get(name, "-"), speeds.get(name, "-")] for name, size in sizes.items()
+    ]
     print_table(
         f"fidelity on {tokens} tokens of finance text, exact match on {questions} questions of TAT-QA dev",
-        ["variant", "MB", "KL", "top-1", "EM"],
+        ["variant", "MB", "KL", "top-1", "EM", "tokens/s"],
         rows,
     )
     for name, note in notes.items():
@@ -195,6 +201,7 @@ def report(
         within_limit=results[NATIVE][0] <= KL_LIMIT,
         tokens=tokens,
         em=exact or None,
+        answer_tokens_per_second=speeds or None,
         em_points_from_bf16=points,
         em_limit_points=EM_LIMIT_POINTS,
         em_within_limit=None if points is None else points >= -EM_LIMIT_POINTS,

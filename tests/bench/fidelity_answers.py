@@ -1,6 +1,8 @@
 """Exact match on TAT-QA dev for each form of the weights: the same prompts, scorer and greedy decoding."""
 
+import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,14 @@ from training.tasks.tatqa import TatqaTask
 from worker.engine.native.engine import NativeEngine
 
 ANSWER_TOKENS = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Exact match in percent by TAT-QA's official rules, and answer tokens a second."""
+
+    exact_match: float
+    tokens_per_second: float
 
 
 class ModelGenerator(LocalGenerator):
@@ -52,6 +62,9 @@ def dev_questions(data: Path, count: int) -> list[Example]:
     return list(TatqaTask(BALANCED).examples(data / "tatqa" / "dev.json"))[:count]
 
 
-def exact_match(answers: Generator, questions: Sequence[Example]) -> float:
-    """Return the exact match in percent, by TAT-QA's official rules."""
-    return evaluate(TatqaTask(BALANCED), questions, answers, ANSWER_TOKENS).metrics()["em"].mean
+def answered(answers: Generator, questions: Sequence[Example]) -> Answered:
+    """Return how the questions were answered, their prompts included in the time."""
+    start = time.perf_counter()
+    found = evaluate(TatqaTask(BALANCED), questions, answers, ANSWER_TOKENS)
+    tokens = sum(output.completion_tokens for output in found.outputs)
+    return Answered(found.metrics()["em"].mean, tokens / (time.perf_counter() - start))

@@ -91,12 +91,12 @@ def _engines(line: Line, results: Path) -> list[str]:
 
 
 def _fidelity(line: Line, results: Path) -> list[str]:
-    exact = line["em"] or {}
+    exact, speeds = line["em"] or {}, line["answer_tokens_per_second"] or {}
     rows = [
-        [name, size / 1e6, line["kl"][name], line["top1"][name], exact.get(name)]
+        [name, size / 1e6, line["kl"][name], line["top1"][name], exact.get(name), speeds.get(name)]
         for name, size in line["size_bytes"].items()
     ]
-    return [table(["variant", "MB", "KL to fp32", "top-1 as fp32", "exact match"], rows)]
+    return [table(["variant", "MB", "KL to fp32", "top-1 as fp32", "exact match", "answer tokens/s"], rows)]
 
 
 def _latency(line: Line, results: Path) -> list[str]:

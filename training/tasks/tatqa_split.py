@@ -10,7 +10,7 @@ from training.tasks.base import Example, text_hash
 from training.tasks.tatqa import TatqaTask
 
 SOURCE = "tatqa_train_split"
-# One hash a line: the questions that adapters here were trained on. Pages and questions come from the file's origin.
+# One hash a line: the questions that were at hand for the adapters here. Their text comes from the file's origin.
 LISTED_QUESTIONS = Path(__file__).with_name("tatqa_questions.txt")
 
 

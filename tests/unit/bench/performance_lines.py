@@ -28,6 +28,7 @@ LINES: dict[str, dict[str, Any]] = {
     },
     "fidelity": {
         "em": None,
+        "answer_tokens_per_second": None,
         "kl": {"fp32": 0.0, "int8": 0.0123},
         "top1": {"fp32": 1.0, "int8": 0.97},
         "size_bytes": {"fp32": 1.976e9, "int8": 0.5e9},

@@ -9,13 +9,15 @@ import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from tests.bench.fidelity import BF16, FP32, INT8, NATIVE, compare, quantise, report, simulate_bf16
+from tests.bench.fidelity_answers import Answered
 
 SIZES = {FP32: 4, BF16: 2, INT8: 1, NATIVE: 1}
 
 
 def line(capsys: pytest.CaptureFixture[str], kl: float, exact: dict[str, float]) -> dict[str, object]:
     """Print a report and return its machine line."""
-    report(dict.fromkeys(SIZES, (kl, 0.9)), exact, SIZES, 100, len(exact), {})
+    answers = {name: Answered(score, 20.0) for name, score in exact.items()}
+    report(dict.fromkeys(SIZES, (kl, 0.9)), answers, SIZES, 100, len(exact), {})
     last: dict[str, object] = json.loads(capsys.readouterr().out.splitlines()[-1])
     return last
 
@@ -68,3 +70,11 @@ def test_without_questions_exact_match_is_null_with_a_reason(capsys: pytest.Capt
     assert found["em_within_limit"] is None
     assert found["within_limit"] is False
     assert found["why"] == {"em": "no questions were asked for: give --questions"}
+
+
+def test_only_what_is_no_simulation_has_a_rate(capsys: pytest.CaptureFixture[str]) -> None:
+    """Given answers of all forms, when bf16 is simulated here, then float32 and the engine alone have a rate."""
+    answers = dict.fromkeys(SIZES, Answered(50.0, 20.0))
+    report(dict.fromkeys(SIZES, (0.01, 0.9)), answers, SIZES, 100, 1, {BF16: "simulated"})
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found["answer_tokens_per_second"] == {FP32: 20.0, NATIVE: 20.0}
