@@ -38,9 +38,9 @@ def curate(
     max_tokens: int,
 ) -> tuple[Split, dict[str, Any]]:
     """Return the split and its data card; raises ConfigurationError for a missing or changed file."""
-    rows = collect(data_dir, tasks, seed)
-    parts = split(rows, held_out(data_dir), selection_share, seed)
-    joined = extended(parts, later(data_dir, tasks), held_out(data_dir), selection_share, seed)
+    rows, reported = collect(data_dir, tasks, seed), list(held_out(data_dir))
+    parts = split(rows, reported, selection_share, seed)
+    joined = extended(parts, later(data_dir, tasks), reported, selection_share, seed)
     parts.train.extend(list(derived(parts.train, tasks, seed)))
     parts = Split(
         [*parts.train, *joined.train, *later_refusals(joined.train, seed)],

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from common.errors import ConfigurationError
+from training import mix
+from training.curate import curate
 from training.mix import later
 from training.splits import Split, extended
 from training.tasks.base import Example
@@ -82,6 +84,33 @@ def test_a_file_of_another_form_is_refused_by_name(tmp_path: Path, content: str)
 def test_the_mix_goes_on_without_the_split(tmp_path: Path) -> None:
     """Given a data folder without the optional file, then there are no such rows and no error."""
     assert list(later(tmp_path, frozenset({"tatqa_split"}))) == []
+
+
+def test_the_mix_takes_the_split_without_reported_pages(
+    tmp_path: Path, shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a data folder with the optional file, which holds two fresh pages and one that is reported on
+    for source in shared_data.iterdir():
+        if source.name != "tatqa":
+            (tmp_path / source.name).symlink_to(source)
+    (tmp_path / "tatqa").mkdir()
+    for source in (shared_data / "tatqa").iterdir():
+        (tmp_path / "tatqa" / source.name).symlink_to(source)
+    (reported, *_) = json.loads((shared_data / "tatqa" / "dev.json").read_text("utf-8"))
+    fresh = (
+        page("Freight", "What was freight charged by foreign carriers in 2019?"),
+        page("Wages", "What were wages paid to drivers in 2018?"),
+    )
+    path = written(tmp_path / "tatqa", *fresh, reported)
+    known = listed(tmp_path, *TatqaTask().examples(path))
+    monkeypatch.setattr(mix, "listed_questions", lambda found: listed_questions(found, known))
+    # When the task is curated, then the fresh pages' questions are trained on, with refusals, and nothing else
+    parts, card = curate(
+        tmp_path, tasks=frozenset({"tatqa_split"}), seed=1, selection_share=0.0, tokenizer=None, max_tokens=1_000
+    )
+    assert [row.source for row in parts.train if row.task == "tatqa"] == [SOURCE, SOURCE]
+    assert {row.source for row in parts.train if row.task == "refusal"} == {f"{SOURCE}_refusals"}
+    assert sum(card["dropped"].values()) == len(reported["questions"])
 
 
 LONG = (
