@@ -35,7 +35,8 @@ EXPLANATIONS = 60
 VIEW_QUESTIONS_PER_TABLE = 2
 MADE_PAGES = 32
 QUESTIONS_PER_MADE_PAGE = 9
-TRAIN_SPLIT_REFUSALS = 400
+LATER = "tatqa_split"
+LATER_REFUSALS = 400
 # Another for each pass, so that it sees other figures than the pass before.
 ROUND = 2
 
@@ -146,19 +147,9 @@ def _written(train: Sequence[Example], _seed: int) -> Iterator[Example]:
 DERIVED: dict[str, Callable[[Sequence[Example], int], Iterator[Example]]] = {"views": _views, "written": _written}
 
 
-def _tatqa_split(data_dir: Path) -> Iterator[Example]:
-    path = data_dir / sources.TATQA_TRAIN_SPLIT
-    if path.is_file():
-        yield from listed_questions(path)
-
-
-# Came after the split was drawn, which must stay what it was for the adapters that were chosen by it.
-LATER: dict[str, Callable[[Path], Iterator[Example]]] = {"tatqa_split": _tatqa_split}
-
-
 def collect(data_dir: Path, tasks: frozenset[str], seed: int) -> Iterator[Example]:
     """Return the rows of the named tasks, or of all; raises ConfigurationError for an unknown one."""
-    known = MIX.keys() | DERIVED.keys() | LATER.keys()
+    known = {*MIX, *DERIVED, LATER}
     if unknown := tasks - known:
         raise ConfigurationError(
             f"There is no task {', '.join(sorted(unknown))}; known are {', '.join(sorted(known))}."
@@ -173,13 +164,18 @@ def derived(train: Sequence[Example], tasks: frozenset[str], seed: int) -> Itera
 
 
 def later(data_dir: Path, tasks: frozenset[str]) -> Iterator[Example]:
-    """Return the rows of the named tasks, or of all, that join a split that is drawn."""
-    return chain.from_iterable(rows(data_dir) for name, rows in LATER.items() if not tasks or name in tasks)
+    """Return the questions of TAT-QA's own train split, which join a split that is drawn: none where it is absent.
+
+    The split must stay what it was for the adapters that were chosen by it.
+    """
+    path = data_dir / sources.TATQA_TRAIN_SPLIT
+    asked_for = not tasks or LATER in tasks
+    return listed_questions(path) if asked_for and path.is_file() else iter(())
 
 
 def later_refusals(train: Sequence[Example], seed: int) -> Iterator[Example]:
     """Return refusals made from those of the later rows that are trained on."""
-    return RefusalTask().over(train, TRAIN_SPLIT_REFUSALS, seed)
+    return RefusalTask().over(train, LATER_REFUSALS, seed)
 
 
 def held_out(data_dir: Path) -> Iterator[Example]:

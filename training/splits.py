@@ -72,16 +72,18 @@ def extended(
     Rows that share a page, a table or much text with the selection split are dropped like those that share it with
     `held_out`; contexts that share any of it with the training split are trained on, whatever is drawn for them.
     """
-    later = split(examples, chain(held_out, parts.selection), selection_share, seed)
     known = {mark for example in parts.train for mark in _links(example)}
     asked = {_identity(example) for example in parts.train}
-    train = [example for example in later.train if _identity(example) not in asked]
-    selection: list[Example] = []
+    examples = list(examples)
+    fresh = [example for example in examples if _identity(example) not in asked]
+    later = split(fresh, chain(held_out, parts.selection), selection_share, seed)
+    later.dropped["asked in the training split already"] += len(examples) - len(fresh)
     roots = _connected(later.selection)
     tied = {root for example, root in zip(later.selection, roots, strict=True) if known & _links(example)}
+    selection: list[Example] = []
     for example, root in zip(later.selection, roots, strict=True):
-        (train if root in tied else selection).append(example)
-    return Split(train, selection, later.dropped)
+        (later.train if root in tied else selection).append(example)
+    return Split(later.train, selection, +later.dropped)
 
 
 def _why_dropped(example: Example, reserved: set[str], known_texts: set[str], seen: set[str]) -> str | None:

@@ -31,10 +31,13 @@ class TatqaTask:
     def examples(self, path: Path) -> Iterator[Example]:
         """Yield one example a question; `answer` is None where no line scores an exact match by the official rules."""
         for context in json.loads(path.read_text(encoding="utf-8")):
-            document = document_of(context)
-            group = text_hash([cell for row in context["table"]["table"] for cell in row])
-            for question in context["questions"]:
-                yield replace(self.example(question, document, group), context=context_text(context))
+            yield from self.over(context)
+
+    def over(self, context: dict[str, Any]) -> Iterator[Example]:
+        """Yield one example for each question of a context."""
+        document, group = document_of(context), group_of(context)
+        for question in context["questions"]:
+            yield replace(self.example(question, document, group), context=context_text(context))
 
     def example(self, question: dict[str, Any], document: Document, group: str) -> Example:
         """Return one question as an example; the gold keeps what the scorer needs."""
@@ -73,6 +76,11 @@ def document_of(context: dict[str, Any]) -> Document:
         (Table.from_cells(context["table"]["table"]),),
         tuple(" ".join(paragraph["text"].split()) for paragraph in context["paragraphs"]),
     )
+
+
+def group_of(context: dict[str, Any]) -> str:
+    """Return a TAT-QA context's name: a hash over its cells."""
+    return text_hash([cell for row in context["table"]["table"] for cell in row])
 
 
 def context_text(context: dict[str, Any]) -> str:

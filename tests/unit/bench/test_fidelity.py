@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 
 import pytest
@@ -9,7 +10,24 @@ import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from tests.bench.fidelity import BF16, FP32, INT8, NATIVE, compare, quantise, report, simulate_bf16
-from tests.bench.fidelity_answers import Answered
+from tests.bench.fidelity_answers import Answered, answered
+from training.generators import Generated, Prompt
+from training.tasks.tatqa import TatqaTask
+
+
+class SameAnswer:
+    """Answers every prompt with one line of three tokens."""
+
+    engine = model_revision = "fake"
+    can_continue = False
+
+    def __init__(self, line: str) -> None:
+        self._line = line
+
+    def generate(self, prompts: Sequence[Prompt], max_tokens: int) -> Iterator[Generated]:
+        """Yield the line for each prompt."""
+        return (Generated(self._line, 10, 3) for _ in prompts)
+
 
 SIZES = {FP32: 4, BF16: 2, INT8: 1, NATIVE: 1}
 
@@ -78,3 +96,19 @@ def test_only_what_is_no_simulation_has_a_rate(capsys: pytest.CaptureFixture[str
     report(dict.fromkeys(SIZES, (0.01, 0.9)), answers, SIZES, 100, 1, {BF16: "simulated"})
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert found["answer_tokens_per_second"] == {FP32: 20.0, NATIVE: 20.0}
+
+
+def test_answers_are_scored_and_their_tokens_counted() -> None:
+    """Given two questions of which one is answered rightly, then exact match is a half and there is a rate."""
+    context = {
+        "table": {"table": [["", "2019"], ["Sales", "1,200"], ["Costs", "900"]]},
+        "paragraphs": [],
+        "questions": [
+            {"uid": name, "question": name, "answer": [figure], "derivation": "", "scale": ""}
+            | {"answer_type": "span", "answer_from": "table"}
+            for name, figure in (("Sales?", "1,200"), ("Costs?", "900"))
+        ],
+    }
+    found = answered(SameAnswer("1200 | none"), list(TatqaTask().over(context)))
+    assert found.exact_match == 50.0
+    assert found.tokens_per_second > 0

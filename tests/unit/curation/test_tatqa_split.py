@@ -47,9 +47,13 @@ def examples(folder: Path, *pages: dict[str, Any]) -> list[Example]:
     return list(TatqaTask().examples(written(folder, *pages)))
 
 
+def name_of(row: Example) -> str:
+    return question_hash(row.group, row.gold["question"])
+
+
 def listed(folder: Path, *rows: Example) -> Path:
     path = folder / "questions.txt"
-    path.write_text("\n".join(question_hash(row) for row in rows), "utf-8")
+    path.write_text("\n".join(map(name_of, rows)), "utf-8")
     return path
 
 
@@ -59,12 +63,12 @@ def test_listed_questions_are_taken_from_any_copy_of_the_file(tmp_path: Path) ->
     path = written(tmp_path, page("Net sales", "What were net sales in  2019?", "What were they in 2018?"))
     # When the file is read, then that one is its row, named by what it says
     (row,) = listed_questions(path, listed(tmp_path, *known))
-    assert (row.answer, row.source, row.uid) == ("1200 | none", SOURCE, f"tatqa-{question_hash(row)}")
+    assert (row.answer, row.source, row.uid) == ("1200 | none", SOURCE, f"tatqa-{name_of(row)}")
 
 
 def test_a_question_on_another_page_is_another_question(tmp_path: Path) -> None:
     first, second = examples(tmp_path, page("Sales", "How much in 2019?"), page("Costs", "How much in 2019?"))
-    assert question_hash(first) != question_hash(second)
+    assert name_of(first) != name_of(second)
 
 
 def test_a_file_without_any_listed_question_is_refused(tmp_path: Path) -> None:
@@ -79,6 +83,14 @@ def test_a_file_of_another_form_is_refused_by_name(tmp_path: Path, content: str)
     path.write_text(content, "utf-8")
     with pytest.raises(ConfigurationError, match=r"tatqa_dataset_train\.json is not in the form"):
         listed_questions(path)
+
+
+def test_questions_that_are_not_listed_may_have_any_form(tmp_path: Path) -> None:
+    # Given a page whose second question has a scale that is none, when the first is listed, then it is taken
+    odd = page("Known", "How much in 2019?", "And in 2018?")
+    known = listed(tmp_path, examples(tmp_path, page("Known", "How much in 2019?"))[0])
+    odd["questions"][1]["scale"] = "dozen"
+    assert len(list(listed_questions(written(tmp_path, odd), known))) == 1
 
 
 def test_the_mix_goes_on_without_the_split(tmp_path: Path) -> None:
@@ -110,7 +122,7 @@ def test_the_mix_takes_the_split_without_reported_pages(
     )
     assert [row.source for row in parts.train if row.task == "tatqa"] == [SOURCE, SOURCE]
     assert {row.source for row in parts.train if row.task == "refusal"} == {f"{SOURCE}_refusals"}
-    assert sum(card["dropped"].values()) == len(reported["questions"])
+    assert card["dropped"] == {f"{SOURCE}: shares its page or table with an evaluation set": len(reported["questions"])}
 
 
 LONG = (
@@ -147,7 +159,10 @@ class TestJoiningASplit:
         assert joined.train == [further]
         assert joined.selection == [fresh]
 
-    def test_a_question_that_is_trained_on_is_not_there_twice(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("selection_share", [0.0, 1.0])
+    def test_a_question_that_is_trained_on_is_not_there_twice(self, tmp_path: Path, selection_share: float) -> None:
+        # Given a question of the training split, when it comes again, then it is counted, whatever is drawn for it
         (known,) = examples(tmp_path, page("Known", "How much in 2019?"))
         parts = Split([known], [], Counter())
-        assert extended(parts, [replace(known, uid="again")], [], 0.0, seed=1).train == []
+        joined = extended(parts, [replace(known, uid="again")], [], selection_share, seed=1)
+        assert joined == Split([], [], Counter({"asked in the training split already": 1}))
